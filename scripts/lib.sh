@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by every script here: paths, the variables of the command line, and how
 # to say things. Exit codes: 0 pass, 1 test failure, 2 harness error, 4 skip, 124 timeout.
 
@@ -11,7 +11,8 @@ src=$build/src
 mkdir -p "$src"
 
 : "${ARCH:=arm64}" "${BASELINE:=}" "${DEBUG:=}" "${PAGES:=}" "${KSRC:=}" "${WORKTREE:=}" "${T:=}" "${V:=}"
-: "${BENCH:=}" "${JOBS:=$(nproc)}"
+# Set by our own scripts: a kernel for measuring, one for compiling only, the first N patches
+: "${BENCH:=}" "${COMPILE:=}" "${UPTO:=}" "${JOBS:=$(nproc)}"
 
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 say() { printf '%s\n' "$*"; }
@@ -22,7 +23,7 @@ x86_64) karch=x86 image=bzImage cross=x86_64-linux-gnu- host=x86_64 ;;
 *) die "unknown ARCH=$ARCH; it is arm64 or x86_64" ;;
 esac
 [ "$(uname -m)" != "$host" ] || cross=
-case $DEBUG in '' | kasan) ;; *) die "unknown DEBUG=$DEBUG; it is kasan or nothing" ;; esac
+case $DEBUG in '' | kasan | gdb) ;; *) die "unknown DEBUG=$DEBUG; it is kasan or nothing" ;; esac
 case $PAGES in
 '' | 4k) PAGES= ;;
 64k) [ "$ARCH" = arm64 ] || die "PAGES=64k needs ARCH=arm64" ;;
@@ -30,10 +31,9 @@ case $PAGES in
 esac
 
 # One build folder for each thing that makes another kernel.
-flavour=$ARCH${BASELINE:+-plain}${DEBUG:+-$DEBUG}${PAGES:+-$PAGES}${BENCH:+-bench}
+flavour=$ARCH${BASELINE:+-plain}${DEBUG:+-$DEBUG}${PAGES:+-$PAGES}${BENCH:+-bench}${COMPILE:+-compile}${UPTO:+-bisect}
 flavour=$flavour${KSRC:+-ksrc}${WORKTREE:+-worktree}
 out=$build/$flavour
-kobj=$out/kernel
 
 export CCACHE_DIR=${CCACHE_DIR:-$build/ccache} CCACHE_BASEDIR=${CCACHE_BASEDIR:-$top}
 export CCACHE_NOHASHDIR=1 PATH=/usr/lib/ccache:$PATH
@@ -65,7 +65,7 @@ stage()
 	return "$rc"
 }
 
-# kmake <tree> <args...>: the kernel's make for this ARCH and build folder
+# kmake <tree> <args...>: the kernel's make for this ARCH, objects in $kobj
 kmake()
 {
 	local tree=$1
