@@ -1,0 +1,761 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The MSI table of an iommufd context
+ *
+ * Behind an IOMMU that translates MSIs, a device raises an interrupt by a DMA
+ * write to an IOVA that must lead to the doorbell, the physical page of the
+ * interrupt controller. The address is programmed into the device once, when
+ * the interrupt is set up. User space changes the domain of a device at any
+ * time after that, so the same IOVA has to lead to the same doorbell in every
+ * domain that the device is ever attached to. The table remembers, for each
+ * open /dev/iommu, which doorbell has which IOVA and who needs it:
+ *
+ *	table -> window -> page (slot, IOVA, doorbell) -> holds: HWPT -> count
+ *	            ^        ^
+ *	          group -> needs: slot -> count
+ *
+ * window: The IOVA range that an IOMMU driver sets aside (IOMMU_RESV_SW_MSI),
+ *   cut into slots of PAGE_SIZE. Groups with the same range share the window.
+ *   It lives as long as a group does that uses it. Both ends are inclusive,
+ *   start is the first byte and last the last one.
+ * page: A doorbell that has a slot. It lives as long as a group needs it, then
+ *   the slot is free for the next doorbell.
+ * need: A group needs a page while it has an interrupt set up through it, and
+ *   counts these interrupts. Needs do not depend on being attached: they are
+ *   there before the first attach, and stay over a detach and over any swap.
+ * hold: A paging HWPT holds a page, that is, maps it, while a group is attached
+ *   to it (or to a nested HWPT of it) that needs the page, and counts these
+ *   groups. So a HWPT has exactly the union of what its groups need.
+ *
+ * A swap goes in two steps, for an interrupt can arrive at any time in it.
+ * iommufd_msi_swap_begin() makes the new HWPT hold what the group needs before
+ * the hardware changes over, and everything that can fail happens there.
+ * iommufd_msi_swap_commit() makes the old HWPT let go of it afterwards. A page
+ * that comes to be needed between the two is put in both.
+ *
+ * Locks: table->lock protects all of it. It is a mutex, so that page tables can
+ * be allocated under it. It nests inside iommu_group::mutex, which the IOMMU
+ * core holds when it calls prepare and unprepare and which keeps the DMA owner
+ * where it is, and inside iommufd_group::lock, which the callers of attach,
+ * detach and swap hold. Nothing else is locked under it but what iommu_map()
+ * and iommu_unmap() do.
+ *
+ * Failure: what can fail undoes itself and leaves the table as it was. Detach,
+ * commit, abort and unprepare cannot fail, they do not allocate.
+ */
+#include <kunit/static_stub.h>
+#include <linux/align.h>
+#include <linux/iommu.h>
+#include <linux/rbtree.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "iommufd_private.h"
+#include "msi.h"
+
+#define CREATE_TRACE_POINTS
+#include "msi_trace.h"
+
+struct iommufd_msi_window {
+	/* Head at iommufd_msi_table::windows */
+	struct list_head item;
+	/* Of iommufd_msi_group::window_item */
+	struct list_head groups;
+	unsigned long start;
+	unsigned long last;
+	/* IOVA of slot 0 */
+	unsigned long base;
+	unsigned long num_slots;
+	/* Slot -> page, allocating */
+	struct xarray slots;
+	/* Pages by doorbell */
+	struct rb_root doorbells;
+};
+
+struct iommufd_msi_page {
+	struct rb_node node;
+	phys_addr_t doorbell;
+	unsigned long iova;
+	u32 slot;
+	/* Number of groups that need the page */
+	unsigned int groups;
+	/* Object ID of a HWPT -> number of its groups, as a value entry */
+	struct xarray holds;
+};
+
+/* For the tests, before each allocation */
+static bool msi_should_fail(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(msi_should_fail);
+	return iommufd_should_fail();
+}
+
+/*
+ * Counts in an xarray. Only the step from none to one allocates, so that the
+ * way back cannot fail.
+ */
+static unsigned long count_read(struct xarray *xa, unsigned long index)
+{
+	void *entry = xa_load(xa, index);
+
+	return entry ? xa_to_value(entry) : 0;
+}
+
+static int count_inc(struct xarray *xa, unsigned long index)
+{
+	unsigned long count = count_read(xa, index);
+
+	if (!count && msi_should_fail())
+		return -ENOMEM;
+	return xa_err(xa_store(xa, index, xa_mk_value(count + 1),
+			       GFP_KERNEL_ACCOUNT));
+}
+
+static void count_dec(struct xarray *xa, unsigned long index)
+{
+	unsigned long count = count_read(xa, index);
+
+	if (WARN_ON(!count))
+		return;
+	if (count == 1)
+		xa_erase(xa, index);
+	else
+		WARN_ON(xa_err(xa_store(xa, index, xa_mk_value(count - 1), 0)));
+}
+
+/* Windows */
+
+static struct iommufd_msi_window *
+msi_window_get(struct iommufd_msi_table *table, unsigned long start,
+	       unsigned long last)
+{
+	struct iommufd_msi_window *window;
+
+	lockdep_assert_held(&table->lock);
+
+	list_for_each_entry(window, &table->windows, item)
+		if (window->start == start && window->last == last)
+			return window;
+
+	if (msi_should_fail())
+		return NULL;
+	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	if (!window)
+		return NULL;
+	window->start = start;
+	window->last = last;
+	/* Only whole pages inside of the range are slots */
+	window->base = ALIGN(start, PAGE_SIZE);
+	if (window->base >= start && window->base <= last)
+		window->num_slots = (last - window->base) / PAGE_SIZE +
+				    (PAGE_ALIGNED(last + 1) ? 1 : 0);
+	INIT_LIST_HEAD(&window->groups);
+	xa_init_flags(&window->slots, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	window->doorbells = RB_ROOT;
+	list_add_tail(&window->item, &table->windows);
+	return window;
+}
+
+static void msi_window_put(struct iommufd_msi_window *window)
+{
+	if (!list_empty(&window->groups))
+		return;
+	WARN_ON(!xa_empty(&window->slots));
+	list_del(&window->item);
+	kfree(window);
+}
+
+/*
+ * Two windows that overlap and are not the same could give one IOVA to two
+ * doorbells, so only one of them can be in an IOAS at a time.
+ */
+static bool msi_window_conflicts(struct iommufd_msi_table *table,
+				 struct iommufd_msi_window *window,
+				 struct iommufd_ioas *ioas)
+{
+	struct iommufd_msi_window *other;
+	struct iommufd_msi_group *mg;
+
+	list_for_each_entry(other, &table->windows, item) {
+		if (other == window || other->last < window->start ||
+		    other->start > window->last)
+			continue;
+		list_for_each_entry(mg, &other->groups, window_item)
+			if ((mg->hwpt && mg->hwpt->ioas == ioas) ||
+			    (mg->next && mg->next->ioas == ioas))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Refuse a domain at attach rather than an interrupt later on. Some drivers
+ * set the geometry of a domain at its first attach, a zero means not yet.
+ */
+static bool msi_window_fits(struct iommufd_msi_window *window,
+			    struct iommu_domain *domain)
+{
+	struct iommu_domain_geometry *geometry = &domain->geometry;
+
+	if (domain->pgsize_bitmap &&
+	    BIT(__ffs(domain->pgsize_bitmap)) > PAGE_SIZE)
+		return false;
+	return !geometry->aperture_end ||
+	       (window->start >= geometry->aperture_start &&
+		window->last <= geometry->aperture_end);
+}
+
+/* Pages */
+
+static int msi_doorbell_cmp(const void *key, const struct rb_node *node)
+{
+	const struct iommufd_msi_page *page =
+		rb_entry(node, struct iommufd_msi_page, node);
+	phys_addr_t doorbell = *(const phys_addr_t *)key;
+
+	if (doorbell < page->doorbell)
+		return -1;
+	return doorbell > page->doorbell;
+}
+
+static bool msi_doorbell_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct iommufd_msi_page, node)->doorbell <
+	       rb_entry(b, struct iommufd_msi_page, node)->doorbell;
+}
+
+static struct iommufd_msi_page *
+msi_page_alloc(struct iommufd_msi_window *window, phys_addr_t doorbell)
+{
+	struct iommufd_msi_page *page;
+	int rc;
+
+	if (!window->num_slots)
+		return ERR_PTR(-ENOSPC);
+	if (msi_should_fail())
+		return ERR_PTR(-ENOMEM);
+
+	page = kzalloc(sizeof(*page), GFP_KERNEL_ACCOUNT);
+	if (!page)
+		return ERR_PTR(-ENOMEM);
+	rc = xa_alloc(&window->slots, &page->slot, page,
+		      XA_LIMIT(0, min_t(u64, window->num_slots - 1,
+				       U32_MAX)),
+		      GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		kfree(page);
+		return ERR_PTR(rc == -EBUSY ? -ENOSPC : rc);
+	}
+	page->doorbell = doorbell;
+	page->iova = window->base + (unsigned long)page->slot * PAGE_SIZE;
+	xa_init_flags(&page->holds, XA_FLAGS_ACCOUNT);
+	rb_add(&page->node, &window->doorbells, msi_doorbell_less);
+	return page;
+}
+
+static struct iommufd_msi_page *msi_page_get(struct iommufd_msi_window *window,
+					     phys_addr_t doorbell)
+{
+	struct rb_node *node;
+
+	node = rb_find(&doorbell, &window->doorbells, msi_doorbell_cmp);
+	if (node)
+		return rb_entry(node, struct iommufd_msi_page, node);
+	return msi_page_alloc(window, doorbell);
+}
+
+static void msi_page_put(struct iommufd_msi_window *window,
+			 struct iommufd_msi_page *page)
+{
+	if (page->groups)
+		return;
+	WARN_ON(!xa_empty(&page->holds));
+	rb_erase(&page->node, &window->doorbells);
+	xa_erase(&window->slots, page->slot);
+	kfree(page);
+}
+
+/* Holds */
+
+static int msi_hold(struct iommufd_hwpt_paging *hwpt,
+		    struct iommufd_msi_page *page)
+{
+	u32 id = hwpt->common.obj.id;
+	int rc;
+
+	rc = count_inc(&page->holds, id);
+	if (rc || count_read(&page->holds, id) > 1)
+		return rc;
+
+	rc = iommu_map(hwpt->common.domain, page->iova, page->doorbell,
+		       PAGE_SIZE, IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
+		       GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		xa_erase(&page->holds, id);
+		return rc;
+	}
+	trace_iommufd_msi_map(id, page->iova, page->doorbell);
+	return 0;
+}
+
+static void msi_release(struct iommufd_hwpt_paging *hwpt,
+			struct iommufd_msi_page *page)
+{
+	u32 id = hwpt->common.obj.id;
+
+	if (count_read(&page->holds, id) == 1) {
+		WARN_ON(iommu_unmap(hwpt->common.domain, page->iova,
+				    PAGE_SIZE) != PAGE_SIZE);
+		trace_iommufd_msi_unmap(id, page->iova, page->doorbell);
+	}
+	count_dec(&page->holds, id);
+}
+
+/* Make @hwpt let go of the pages that @mg needs, in the slots below @end */
+static void msi_release_below(struct iommufd_msi_group *mg,
+			      struct iommufd_hwpt_paging *hwpt,
+			      unsigned long end)
+{
+	unsigned long slot;
+	void *entry;
+
+	if (!end)
+		return;
+	xa_for_each_range(&mg->needs, slot, entry, 0, end - 1)
+		msi_release(hwpt, xa_load(&mg->window->slots, slot));
+}
+
+static void msi_release_all(struct iommufd_msi_group *mg,
+			    struct iommufd_hwpt_paging *hwpt)
+{
+	msi_release_below(mg, hwpt, ULONG_MAX);
+}
+
+static int msi_hold_all(struct iommufd_msi_group *mg,
+			struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_msi_page *page;
+	unsigned long slot;
+	void *entry;
+	int rc;
+
+	xa_for_each(&mg->needs, slot, entry) {
+		page = xa_load(&mg->window->slots, slot);
+		rc = msi_hold(hwpt, page);
+		if (rc) {
+			trace_iommufd_msi_fail(mg->id, page->doorbell, rc);
+			msi_release_below(mg, hwpt, slot);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* Needs */
+
+static int msi_need(struct iommufd_msi_group *mg,
+		    struct iommufd_msi_page *page)
+{
+	int rc;
+
+	rc = count_inc(&mg->needs, page->slot);
+	if (rc || count_read(&mg->needs, page->slot) > 1)
+		return rc;
+
+	if (mg->hwpt) {
+		rc = msi_hold(mg->hwpt, page);
+		if (rc)
+			goto err_need;
+	}
+	if (mg->next) {
+		rc = msi_hold(mg->next, page);
+		if (rc)
+			goto err_hold;
+	}
+	page->groups++;
+	return 0;
+
+err_hold:
+	if (mg->hwpt)
+		msi_release(mg->hwpt, page);
+err_need:
+	xa_erase(&mg->needs, page->slot);
+	return rc;
+}
+
+static void msi_unneed(struct iommufd_msi_group *mg,
+		       struct iommufd_msi_page *page)
+{
+	if (count_read(&mg->needs, page->slot) == 1) {
+		if (mg->hwpt)
+			msi_release(mg->hwpt, page);
+		if (mg->next)
+			msi_release(mg->next, page);
+		page->groups--;
+	}
+	count_dec(&mg->needs, page->slot);
+}
+
+static int msi_prepare_locked(struct iommufd_msi_group *mg,
+			      phys_addr_t doorbell, dma_addr_t *iova)
+{
+	struct iommufd_msi_page *page;
+	int rc;
+
+	page = msi_page_get(mg->window, doorbell & PAGE_MASK);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+
+	rc = msi_need(mg, page);
+	if (rc) {
+		msi_page_put(mg->window, page);
+		return rc;
+	}
+	*iova = page->iova;
+	return 0;
+}
+
+static int iommufd_msi_prepare(struct iommu_msi_owner *owner,
+			       phys_addr_t doorbell, dma_addr_t *iova)
+{
+	struct iommufd_msi_group *mg =
+		container_of(owner, struct iommufd_msi_group, owner);
+	int rc = 0;
+
+	mutex_lock(&mg->table->lock);
+	if (mg->window) {
+		rc = msi_prepare_locked(mg, doorbell, iova);
+		if (rc)
+			trace_iommufd_msi_fail(mg->id, doorbell, rc);
+	} else {
+		*iova = IOMMU_MSI_UNTRANSLATED;
+	}
+	mutex_unlock(&mg->table->lock);
+	return rc;
+}
+
+static void iommufd_msi_unprepare(struct iommu_msi_owner *owner,
+				  dma_addr_t iova)
+{
+	struct iommufd_msi_group *mg =
+		container_of(owner, struct iommufd_msi_group, owner);
+	struct iommufd_msi_page *page;
+
+	mutex_lock(&mg->table->lock);
+	page = xa_load(&mg->window->slots,
+		       (iova - mg->window->base) / PAGE_SIZE);
+	if (!WARN_ON(!page)) {
+		msi_unneed(mg, page);
+		msi_page_put(mg->window, page);
+	}
+	mutex_unlock(&mg->table->lock);
+}
+
+static const struct iommu_msi_owner_ops iommufd_msi_owner_ops = {
+	.prepare = iommufd_msi_prepare,
+	.unprepare = iommufd_msi_unprepare,
+};
+
+/* What the rest of iommufd calls */
+
+/**
+ * iommufd_msi_table_init() - Set up an empty table
+ * @table: Table to set up
+ */
+void iommufd_msi_table_init(struct iommufd_msi_table *table)
+{
+	mutex_init(&table->lock);
+	INIT_LIST_HEAD(&table->windows);
+}
+
+/**
+ * iommufd_msi_table_destroy() - End a table
+ * @table: Table without any group
+ */
+void iommufd_msi_table_destroy(struct iommufd_msi_table *table)
+{
+	WARN_ON(!list_empty(&table->windows));
+	mutex_destroy(&table->lock);
+}
+
+/**
+ * iommufd_msi_group_init() - Set up a group without a window
+ * @mg: Group to set up
+ * @table: Table of the iommufd context that the group belongs to
+ * @id: iommu_group_id() of the group
+ *
+ * The doorbells of a group without a window are not translated.
+ */
+void iommufd_msi_group_init(struct iommufd_msi_group *mg,
+			    struct iommufd_msi_table *table, int id)
+{
+	iommu_msi_owner_init(&mg->owner, &iommufd_msi_owner_ops);
+	mg->table = table;
+	mg->id = id;
+	INIT_LIST_HEAD(&mg->window_item);
+	xa_init_flags(&mg->needs, XA_FLAGS_ACCOUNT);
+}
+
+static void msi_group_leave_window(struct iommufd_msi_group *mg)
+{
+	if (!mg->window)
+		return;
+	list_del(&mg->window_item);
+	msi_window_put(mg->window);
+	mg->window = NULL;
+}
+
+/**
+ * iommufd_msi_group_destroy() - End a group
+ * @mg: Group that is not attached and no longer the MSI owner of its iommu_group
+ *
+ * Interrupts of the group that are still set up, for example those of a driver
+ * that does no DMA and shares the group, lose their pages.
+ */
+void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
+{
+	struct iommufd_msi_page *page;
+	unsigned long slot;
+	void *entry;
+
+	mutex_lock(&mg->table->lock);
+	WARN_ON(mg->hwpt || mg->next);
+	xa_for_each(&mg->needs, slot, entry) {
+		page = xa_load(&mg->window->slots, slot);
+		page->groups--;
+		msi_page_put(mg->window, page);
+	}
+	xa_destroy(&mg->needs);
+	msi_group_leave_window(mg);
+	mutex_unlock(&mg->table->lock);
+}
+
+/**
+ * iommufd_msi_group_set_window() - Choose the window of a group
+ * @mg: Group to choose for
+ * @start: First IOVA of the window in bytes, inclusive
+ * @last: Last IOVA of the window in bytes, inclusive
+ *
+ * The window has as many slots as there are whole pages of PAGE_SIZE in it.
+ *
+ * Return: 0, -EBUSY if the group is attached or has interrupts set up, -ENOMEM
+ */
+int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
+				 unsigned long start, unsigned long last)
+{
+	struct iommufd_msi_window *window;
+	int rc = 0;
+
+	mutex_lock(&mg->table->lock);
+	if (mg->hwpt || mg->next || !xa_empty(&mg->needs)) {
+		rc = -EBUSY;
+		goto out_unlock;
+	}
+	window = msi_window_get(mg->table, start, last);
+	if (!window) {
+		rc = -ENOMEM;
+		goto out_unlock;
+	}
+	if (window != mg->window) {
+		msi_group_leave_window(mg);
+		mg->window = window;
+		list_add_tail(&mg->window_item, &window->groups);
+	}
+out_unlock:
+	mutex_unlock(&mg->table->lock);
+	return rc;
+}
+
+/**
+ * iommufd_msi_group_window() - Read the window of a group
+ * @mg: Group to read from
+ * @start: Out: first IOVA of the window in bytes, inclusive
+ * @last: Out: last IOVA of the window in bytes, inclusive
+ *
+ * Return: True if the group has a window
+ */
+bool iommufd_msi_group_window(struct iommufd_msi_group *mg,
+			      unsigned long *start, unsigned long *last)
+{
+	bool has_window = false;
+
+	mutex_lock(&mg->table->lock);
+	if (mg->window) {
+		*start = mg->window->start;
+		*last = mg->window->last;
+		has_window = true;
+	}
+	mutex_unlock(&mg->table->lock);
+	return has_window;
+}
+
+/**
+ * iommufd_msi_bind() - A device of a group has been bound
+ * @mg: Group of the device
+ * @dev: Device that the iommufd context has claimed the DMA ownership of
+ *
+ * From now on the table is asked when an interrupt of the group is set up, up
+ * to when the last claim on the group is released.
+ */
+void iommufd_msi_bind(struct iommufd_msi_group *mg, struct device *dev)
+{
+	iommu_device_set_msi_owner(dev, &mg->owner);
+}
+
+/**
+ * iommufd_msi_swap_begin() - Prepare a HWPT for a group to change over to it
+ * @mg: Group that changes its domain
+ * @hwpt: Paging HWPT to change over to, or the parent of a nested one
+ *
+ * Context: Caller holds iommufd_group::lock up to and including
+ *	iommufd_msi_swap_commit() or iommufd_msi_swap_abort().
+ * Return: 0, -EADDRNOTAVAIL if the page size or the aperture of the domain
+ *	cannot hold the window, -EADDRINUSE if another window that overlaps is in
+ *	use in the IOAS, or an error of iommu_map()
+ */
+int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
+			   struct iommufd_hwpt_paging *hwpt)
+{
+	int rc = 0;
+
+	mutex_lock(&mg->table->lock);
+	WARN_ON(mg->next);
+	if (mg->window) {
+		if (!msi_window_fits(mg->window, hwpt->common.domain))
+			rc = -EADDRNOTAVAIL;
+		else if (msi_window_conflicts(mg->table, mg->window,
+					      hwpt->ioas))
+			rc = -EADDRINUSE;
+		else
+			rc = msi_hold_all(mg, hwpt);
+	}
+	if (!rc)
+		mg->next = hwpt;
+	mutex_unlock(&mg->table->lock);
+	return rc;
+}
+
+/**
+ * iommufd_msi_swap_commit() - The group has changed over
+ * @mg: Group of iommufd_msi_swap_begin()
+ *
+ * The domain that the group has left does not translate for it any more.
+ */
+void iommufd_msi_swap_commit(struct iommufd_msi_group *mg)
+{
+	mutex_lock(&mg->table->lock);
+	if (mg->hwpt)
+		msi_release_all(mg, mg->hwpt);
+	mg->hwpt = mg->next;
+	mg->next = NULL;
+	mutex_unlock(&mg->table->lock);
+}
+
+/**
+ * iommufd_msi_swap_abort() - The group could not change over
+ * @mg: Group of iommufd_msi_swap_begin()
+ */
+void iommufd_msi_swap_abort(struct iommufd_msi_group *mg)
+{
+	mutex_lock(&mg->table->lock);
+	msi_release_all(mg, mg->next);
+	mg->next = NULL;
+	mutex_unlock(&mg->table->lock);
+}
+
+/**
+ * iommufd_msi_attach() - A group has been attached
+ * @mg: Group that was not attached before
+ * @hwpt: Paging HWPT that it is attached to now, or the parent of a nested one
+ *
+ * To be called after the attach: there is no interrupt to keep alive, and some
+ * drivers cannot map before the first device is attached to the domain.
+ *
+ * Context: Caller holds iommufd_group::lock.
+ * Return: As iommufd_msi_swap_begin()
+ */
+int iommufd_msi_attach(struct iommufd_msi_group *mg,
+		       struct iommufd_hwpt_paging *hwpt)
+{
+	int rc;
+
+	rc = iommufd_msi_swap_begin(mg, hwpt);
+	if (rc)
+		return rc;
+	iommufd_msi_swap_commit(mg);
+	return 0;
+}
+
+/**
+ * iommufd_msi_detach() - A group has been detached
+ * @mg: Group that was attached
+ *
+ * Context: Caller holds iommufd_group::lock.
+ */
+void iommufd_msi_detach(struct iommufd_msi_group *mg)
+{
+	/* A swap to nowhere */
+	iommufd_msi_swap_commit(mg);
+}
+
+/* The read-only view, /proc/PID/fdinfo/FD */
+
+static void msi_page_show(struct iommufd_msi_window *window,
+			  struct iommufd_msi_page *page, struct seq_file *m,
+			  bool show_doorbells)
+{
+	struct iommufd_msi_group *mg;
+	unsigned long users = 0;
+	unsigned long id;
+	char sep = ' ';
+	void *entry;
+
+	list_for_each_entry(mg, &window->groups, window_item)
+		users += count_read(&mg->needs, page->slot);
+
+	seq_printf(m, "msi-page:\t%#lx doorbell %#llx users %lu groups %u hwpts",
+		   page->iova, show_doorbells ? (u64)page->doorbell : 0, users,
+		   page->groups);
+	xa_for_each(&page->holds, id, entry) {
+		seq_printf(m, "%c%lu", sep, id);
+		sep = ',';
+	}
+	seq_puts(m, sep == ' ' ? " -\n" : "\n");
+}
+
+static void msi_window_show(struct iommufd_msi_window *window,
+			    struct seq_file *m, bool show_doorbells)
+{
+	struct iommufd_msi_page *page;
+	unsigned long used = 0;
+	unsigned long slot;
+
+	xa_for_each(&window->slots, slot, page)
+		used++;
+	seq_printf(m, "msi-window:\t%#lx-%#lx slots %lu used %lu groups %zu\n",
+		   window->start, window->last, window->num_slots, used,
+		   list_count_nodes(&window->groups));
+	xa_for_each(&window->slots, slot, page)
+		msi_page_show(window, page, m, show_doorbells);
+}
+
+/**
+ * iommufd_msi_table_show() - Print a table, a line a window and a line a page
+ * @table: Table to print
+ * @m: File to print into
+ * @show_doorbells: Print physical addresses, otherwise 0 in their place
+ */
+void iommufd_msi_table_show(struct iommufd_msi_table *table,
+			    struct seq_file *m, bool show_doorbells)
+{
+	struct iommufd_msi_window *window;
+
+	mutex_lock(&table->lock);
+	list_for_each_entry(window, &table->windows, item)
+		msi_window_show(window, m, show_doorbells);
+	mutex_unlock(&table->lock);
+}
+
+#if IS_ENABLED(CONFIG_IOMMUFD_MSI_KUNIT_TEST)
+#include "msi_kunit.c"
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A real (if virtual) PCI device for the MSI tests: QEMU's "edu".
+ *
+ * A function goes through these states, each call moves it by one:
+ *
+ *   sysfs function -> open -> bound to an iommufd -> attached to a page table
+ *
+ * Interrupts can be switched on from "bound" onwards. The device raises an MSI
+ * by a memory write, which the IOMMU translates like any other DMA: if the
+ * doorbell is not mapped in the current page table the interrupt is lost.
+ *
+ * All functions return 0 or a negative errno unless they say otherwise.
+ */
+#ifndef __SELFTEST_VFIO_EDU_H
+#define __SELFTEST_VFIO_EDU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/types.h>
+
+#define EDU_MAX_FUNCS 16
+
+/* How long to wait before an interrupt counts as lost; it takes < 1 ms */
+#define EDU_TIMEOUT_MS 1000
+
+/* One PCI function as sysfs shows it */
+struct edu_func {
+	char bdf[16];
+	int group;
+	/* The software MSI window of its IOMMU; false: there is none */
+	bool has_window;
+	__u64 window_start;
+	__u64 window_last;
+};
+
+/* One function in use. fd < 0 when closed. */
+struct edu_dev {
+	const struct edu_func *func;
+	int fd;
+	int event_fd;
+	int group_fd;
+	__u32 dev_id;
+	__u8 *bar;
+	size_t bar_size;
+};
+
+/* Returns the number of functions found, sorted by address. No group yet. */
+int edu_scan(struct edu_func *funcs, int max);
+/*
+ * Hand all functions to vfio-pci (a group is only usable as a whole) and read
+ * their groups. Returns the number of those that are ready for use.
+ */
+int edu_claim(struct edu_func *funcs, int max);
+/* Hand the function to vfio-pci, nothing to do if it is there already */
+int edu_bind_driver(const struct edu_func *func);
+int edu_unbind_driver(const struct edu_func *func);
+
+void edu_init(struct edu_dev *dev);
+int edu_open(struct edu_dev *dev, const struct edu_func *func);
+int edu_bind_iommufd(struct edu_dev *dev, int iommufd);
+/* open and bind in one go; leaves the device closed on failure */
+int edu_open_bind(struct edu_dev *dev, const struct edu_func *func,
+		  int iommufd);
+void edu_close(struct edu_dev *dev);
+
+/* Attach to an IOAS or HWPT; if attached already this is a swap */
+int edu_attach(struct edu_dev *dev, __u32 pt_id);
+int edu_detach(struct edu_dev *dev);
+
+int edu_irq_on(struct edu_dev *dev);
+int edu_irq_off(struct edu_dev *dev);
+/* Raise an interrupt, return 1 if it arrived, 0 if it got lost */
+int edu_raise(struct edu_dev *dev, int timeout_ms);
+/* Wait for one that was raised before, same results */
+int edu_wait(struct edu_dev *dev, int timeout_ms);
+/* Copy @len bytes (at most 4096) from @src to @dst through the device */
+int edu_dma_copy(struct edu_dev *dev, __u64 dst, __u64 src, size_t len);
+
+/* The legacy way: VFIO group and container (a container or an iommufd) */
+int edu_group_open(struct edu_dev *dev, const struct edu_func *func,
+		   int container);
+int edu_group_get_device(struct edu_dev *dev);
+
+/* Thin wrappers of iommufd ioctls, without the mock of iommufd_utils.h */
+int edu_ioas_alloc(int iommufd, __u32 *ioas_id);
+int edu_hwpt_alloc(int iommufd, __u32 dev_id, __u32 pt_id, __u32 *hwpt_id);
+int edu_destroy(int iommufd, __u32 id);
+int edu_map(int iommufd, __u32 ioas_id, void *va, size_t len, __u64 iova);
+int edu_unmap(int iommufd, __u32 ioas_id, __u64 iova, size_t len);
+
+/*
+ * Watch the kernel log for events of the SMMU: a DMA it refused. Open before
+ * the test, count closes again. Count returns a negative errno if the log is
+ * not readable.
+ */
+int edu_smmu_log_open(void);
+int edu_smmu_log_count(int log_fd);
+
+/* A number from the environment, for durations and counts */
+unsigned long edu_env(const char *name, unsigned long fallback);
+
+#endif
