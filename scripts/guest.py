@@ -207,7 +207,7 @@ class Run:
             return "boot" if now - self.started > BOOT_SECONDS * self.slow else None
         if self.current:
             limit = dict((t[0], t[1]) for t in self.tests)[self.current]
-            return self.current if now - self.begun > limit + 30 else None
+            return self.current if now - self.begun > limit + 20 else None
         return "between tests" if now - self.mark > 60 * self.slow else None
 
 

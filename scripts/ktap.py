@@ -97,7 +97,10 @@ class Parser:
         level = self._at(indent)
         level.seen += 1
         if not ok and skip is None:
-            if not (had and bad):
+            if why and out and out[-1].status == "failed":
+                # cut short: say first what did it
+                out[-1].name, out[-1].text = name, why.strip() + "; " + out[-1].text
+            elif not (had and bad) or why.strip().startswith(("timeout", "killed")):
                 out.append(Result(name, "failed", why.strip() or "; ".join(self.comments[-4:])))
             level.bad += 1
         elif skip is not None and not had:

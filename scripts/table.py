@@ -27,23 +27,23 @@ def results(paths):
 def compare(argv):
     cut = argv.index("--")
     plain, patched = results(argv[:cut]), results(argv[cut + 1:])
-    names = list(patched) + [n for n in plain if n not in patched]
-    width = max([len(n) for n in names] + [20])
+    tests = [n for n in list(patched) + [n for n in plain if n not in patched]
+             if not n.startswith("harness: ")]
+    splats = [text for n, (_, text) in plain.items() if n.startswith("harness: no kernel splat")]
+    gone = "kernel crash" if splats else "not run"
+    width = max([len(n) for n in tests] + [20])
     print(f"{'test':<{width}}  {'plain 6.12':<14} with the series")
-    for n in names:
-        a, b = plain.get(n, ("not reached", ""))[0], patched.get(n, ("-", ""))[0]
-        if n.startswith("harness: "):
-            a, b = (plain.get(n, ("-", ""))[0], patched.get(n, ("-", ""))[0])
+    for n in tests:
+        a, b = plain.get(n, (gone, ""))[0], patched.get(n, ("not run", ""))[0]
         print(f"{n:<{width}}  {a:<14} {b}")
-    why = {text for word, text in plain.values() if word == "failed" and "kernel" in text.lower()}
-    for text in sorted(why):
-        print(f"plain 6.12 also said: {text}")
     print()
+    for text in splats:
+        print(f"plain 6.12 says: {text}")
     lost = sum(w == "LOST" for w, _ in plain.values())
+    other = sum(w == "failed" for n, (w, _) in plain.items() if not n.startswith("harness: "))
     bad = sum(w in ("LOST", "failed") for w, _ in patched.values())
-    print(f"plain 6.12: {lost} tests LOST an interrupt, "
-          f"{sum(w == 'failed' for w, _ in plain.values())} failed otherwise; "
-          f"with the series: {bad} failed")
+    print(f"plain 6.12: an interrupt LOST in {lost} tests, {other} failed in other ways"
+          f"{', and the kernel crashed' if splats else ''}. With the series: {bad} failed.")
     return 1 if bad else 0
 
 

@@ -49,7 +49,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "splat"))
 		write_to("/sys/kernel/debug/provoke-crash/DIRECT", "WARNING");
 	else if (!strcmp(what, "lockup"))
-		write_to("/sys/kernel/debug/provoke-crash/DIRECT", "SPINLOCKUP");
+		while (fork() >= 0) /* one for each CPU; none comes back */
+			write_to("/sys/kernel/debug/provoke-crash/DIRECT", "HARDLOCKUP");
 	else if (!strcmp(what, "nostatus"))
 		reboot(RB_AUTOBOOT);
 	else if (!strcmp(what, "hang"))
