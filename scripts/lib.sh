@@ -12,7 +12,7 @@ mkdir -p "$src"
 
 : "${ARCH:=arm64}" "${BASELINE:=}" "${DEBUG:=}" "${PAGES:=}" "${KSRC:=}" "${WORKTREE:=}" "${T:=}" "${V:=}"
 # Set by our own scripts: a kernel for measuring, one for compiling only, the first N patches
-: "${BENCH:=}" "${COMPILE:=}" "${UPTO:=}" "${JOBS:=$(nproc)}"
+: "${BENCH:=}" "${COMPILE:=}" "${STEP:=}" "${JOBS:=$(nproc)}"
 
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 say() { printf '%s\n' "$*"; }
@@ -31,7 +31,7 @@ case $PAGES in
 esac
 
 # One build folder for each thing that makes another kernel.
-flavour=$ARCH${BASELINE:+-plain}${DEBUG:+-$DEBUG}${PAGES:+-$PAGES}${BENCH:+-bench}${COMPILE:+-compile}${UPTO:+-bisect}
+flavour=$ARCH${BASELINE:+-plain}${DEBUG:+-$DEBUG}${PAGES:+-$PAGES}${BENCH:+-bench}${COMPILE:+-compile}${STEP:+-bisect}
 flavour=$flavour${KSRC:+-ksrc}${WORKTREE:+-worktree}
 out=$build/$flavour
 
