@@ -228,19 +228,19 @@ static struct iommufd_msi_page *
 msi_page_alloc(struct iommufd_msi_window *window, phys_addr_t doorbell)
 {
 	struct iommufd_msi_page *page;
+	struct xa_limit limit;
 	int rc;
 
 	if (!window->num_slots)
 		return ERR_PTR(-ENOSPC);
 	if (msi_should_fail())
 		return ERR_PTR(-ENOMEM);
+	limit = XA_LIMIT(0, min_t(u64, window->num_slots - 1, U32_MAX));
 
 	page = kzalloc(sizeof(*page), GFP_KERNEL_ACCOUNT);
 	if (!page)
 		return ERR_PTR(-ENOMEM);
-	rc = xa_alloc(&window->slots, &page->slot, page,
-		      XA_LIMIT(0, min_t(u64, window->num_slots - 1,
-				       U32_MAX)),
+	rc = xa_alloc(&window->slots, &page->slot, page, limit,
 		      GFP_KERNEL_ACCOUNT);
 	if (rc) {
 		kfree(page);
@@ -343,7 +343,6 @@ static int msi_hold_all(struct iommufd_msi_group *mg,
 		page = xa_load(&mg->window->slots, slot);
 		rc = msi_hold(hwpt, page);
 		if (rc) {
-			trace_iommufd_msi_fail(mg->id, page->doorbell, rc);
 			msi_release_below(mg, hwpt, slot);
 			return rc;
 		}
@@ -402,7 +401,7 @@ static int msi_prepare_locked(struct iommufd_msi_group *mg,
 	struct iommufd_msi_page *page;
 	int rc;
 
-	page = msi_page_get(mg->window, doorbell & PAGE_MASK);
+	page = msi_page_get(mg->window, ALIGN_DOWN(doorbell, PAGE_SIZE));
 	if (IS_ERR(page))
 		return PTR_ERR(page);
 
@@ -629,7 +628,9 @@ int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
 		else
 			rc = msi_hold_all(mg, hwpt);
 	}
-	if (!rc)
+	if (rc)
+		trace_iommufd_msi_fail(mg->id, 0, rc);
+	else
 		mg->next = hwpt;
 	mutex_unlock(&mg->table->lock);
 	return rc;

@@ -5,8 +5,8 @@
  * A HWPT is a fake paging domain that stores what is mapped in an xarray. A
  * group is a bare struct iommufd_msi_group. The tests do what the IOMMU core
  * does (prepare, unprepare) and what iommufd does (attach, swap, detach) and
- * look at what the domains hold. M numbers are the requirements the series is
- * made for, see Documentation/userspace-api/iommufd-msi.rst.
+ * look at what the domains hold. M1, M3 ... number the requirements at the end of
+ * Documentation/userspace-api/iommufd-msi.rst.
  */
 #include <kunit/test.h>
 #include <linux/sizes.h>
@@ -66,8 +66,11 @@ static size_t test_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 {
 	struct test_hwpt *h = container_of(domain, struct test_hwpt, domain);
 
-	if (!xa_erase(&h->ptes, iova / PAGE_SIZE))
-		return 0;
+	struct kunit *test = kunit_get_current_test();
+
+	KUNIT_EXPECT_EQ(test, pgsize, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, pgcount, 1);
+	KUNIT_EXPECT_NOT_NULL(test, xa_erase(&h->ptes, iova / PAGE_SIZE));
 	h->num_ptes--;
 	return pgsize;
 }
@@ -87,6 +90,13 @@ static bool test_should_fail(void)
 static unsigned long window_last(unsigned long start)
 {
 	return start + TEST_SLOTS * PAGE_SIZE - 1;
+}
+
+static void set_window(struct kunit *test, struct iommufd_msi_group *mg,
+		       unsigned long start)
+{
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_group_set_window(mg, start,
+							      window_last(start)));
 }
 
 static phys_addr_t doorbell(unsigned int n)
@@ -154,13 +164,10 @@ static int msi_test_init(struct kunit *test)
 		h->hwpt.common.domain = &h->domain;
 		h->hwpt.ioas = &priv->ioas[0];
 	}
-	for (i = 0; i < TEST_NUM_GROUPS; i++) {
+	for (i = 0; i < TEST_NUM_GROUPS; i++)
 		iommufd_msi_group_init(&priv->groups[i], &priv->table, i);
-		KUNIT_ASSERT_EQ(test, 0,
-				iommufd_msi_group_set_window(
-					&priv->groups[i], TEST_WINDOW,
-					window_last(TEST_WINDOW)));
-	}
+	for (i = 0; i < TEST_NUM_GROUPS; i++)
+		set_window(test, &priv->groups[i], TEST_WINDOW);
 	kunit_activate_static_stub(test, msi_should_fail, test_should_fail);
 	return 0;
 }
@@ -171,6 +178,8 @@ static void msi_test_exit(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < TEST_NUM_GROUPS; i++) {
+		if (priv->groups[i].next)
+			iommufd_msi_swap_abort(&priv->groups[i]);
 		if (priv->groups[i].hwpt)
 			iommufd_msi_detach(&priv->groups[i]);
 		iommufd_msi_group_destroy(&priv->groups[i]);
@@ -389,10 +398,8 @@ static void msi_test_two_windows(struct kunit *test)
 	unsigned long far = 2 * TEST_WINDOW;
 	unsigned long near = TEST_WINDOW + PAGE_SIZE;
 
-	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_group_set_window(
-					 &mg[1], far, window_last(far)));
-	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_group_set_window(
-					 &mg[2], near, window_last(near)));
+	set_window(test, &mg[1], far);
+	set_window(test, &mg[2], near);
 	KUNIT_EXPECT_EQ(test, must_prepare(test, &mg[0], 0), TEST_WINDOW);
 	KUNIT_EXPECT_EQ(test, must_prepare(test, &mg[1], 0), far);
 	KUNIT_EXPECT_EQ(test, must_prepare(test, &mg[2], 1), near);
@@ -564,9 +571,7 @@ static void msi_test_alloc_failure(struct kunit *test)
 						    &priv->hwpts[0].hwpt));
 	must_prepare(test, &priv->groups[0], 0);
 	fail_each(test, &priv->fail_at, fail_op_window, fail_check);
-	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_group_set_window(
-					 &priv->groups[2], TEST_WINDOW,
-					 window_last(TEST_WINDOW)));
+	set_window(test, &priv->groups[2], TEST_WINDOW);
 	fail_each(test, &priv->fail_at, fail_op_swap, fail_check);
 	iommufd_msi_swap_abort(&priv->groups[0]);
 	fail_each(test, &priv->fail_at, fail_op_prepare, fail_check);
@@ -643,4 +648,5 @@ static struct kunit_suite msi_test_suite = {
 	.exit = msi_test_exit,
 	.test_cases = msi_test_cases,
 };
+
 kunit_test_suite(msi_test_suite);

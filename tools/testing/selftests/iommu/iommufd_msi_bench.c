@@ -82,7 +82,7 @@ static int bench_nothing(void *priv, int round)
 }
 
 /* Returns true if it could be measured */
-static bool bench(const char *name, bench_fn fn, void *priv)
+static bool measure(const char *name, bench_fn fn, void *priv)
 {
 	__u64 median;
 	int rc;
@@ -165,13 +165,13 @@ static bool edu_bench_swaps(struct edu_bench *b, bool msi)
 	ok &= !edu_attach(&b->dev, b->hwpt[0]);
 	if (msi)
 		ok &= !edu_irq_on(&b->dev);
-	ok &= bench(msi ? "edu-swap-hwpt-msi" : "edu-swap-hwpt", edu_bench_hwpt,
-		    b);
-	ok &= bench(msi ? "edu-swap-ioas-msi" : "edu-swap-ioas", edu_bench_ioas,
-		    b);
+	ok &= measure(msi ? "edu-swap-hwpt-msi" : "edu-swap-hwpt",
+		      edu_bench_hwpt, b);
+	ok &= measure(msi ? "edu-swap-ioas-msi" : "edu-swap-ioas",
+		      edu_bench_ioas, b);
 	ok &= !edu_attach(&b->dev, b->hwpt[0]);
-	ok &= bench(msi ? "edu-detach-attach-msi" : "edu-detach-attach",
-		    edu_bench_detach, b);
+	ok &= measure(msi ? "edu-detach-attach-msi" : "edu-detach-attach",
+		      edu_bench_detach, b);
 	if (msi)
 		ok &= !edu_irq_off(&b->dev);
 	return ok;
@@ -195,7 +195,7 @@ static void bench_edu(void)
 	} else {
 		ok &= edu_bench_swaps(&b, false);
 		ok &= edu_bench_swaps(&b, true);
-		ok &= bench("edu-irq-on-off", edu_bench_irq, &b);
+		ok &= measure("edu-irq-on-off", edu_bench_irq, &b);
 	}
 	edu_bench_teardown(&b);
 	ksft_test_result(ok, "edu\n");
@@ -418,10 +418,10 @@ static bool mock_bench_one(enum mock_kind kind, int num)
 			       mock_kind_name[kind], strerror(-rc));
 		ok = false;
 	}
-	for (i = 0; i != sizeof(ops) / sizeof(ops[0]) && ok; i++) {
+	for (i = 0; i != ARRAY_SIZE(ops) && ok; i++) {
 		snprintf(name, sizeof(name), "mock-%s-%s-%d", ops[i].name,
 			 mock_kind_name[kind], num);
-		ok = bench(name, ops[i].fn, &b);
+		ok = measure(name, ops[i].fn, &b);
 	}
 	if (b.iommufd >= 0)
 		close(b.iommufd);
@@ -451,7 +451,7 @@ static void bench_mock(void)
 		return;
 	}
 	for (kind = MOCK_DOORBELLS; kind <= MOCK_GROUPS; kind++)
-		for (i = 0; i != sizeof(nums) / sizeof(nums[0]); i++)
+		for (i = 0; i != ARRAY_SIZE(nums); i++)
 			ok &= mock_bench_one(kind, nums[i]);
 	ksft_test_result(ok, "mock\n");
 }
