@@ -1,9 +1,9 @@
 # One line each for what there is to do; make help prints this list. The work is in scripts/.
-export ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES
+export ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES MACHINE
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:          ## this list
-	@sed -nE 's/^([a-z-]+): *## (.*)/  make \1@\2/p' Makefile | column -t -s@
+	@awk -F': *## ' '/^[a-z-]+: *##/ { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@sed -nE 's/^#: ?//p' Makefile
 
 run:           ## boot the patched arm64 kernel under QEMU, run the tests of the series
@@ -48,6 +48,7 @@ clean:         ## remove builds and results; keep sources, ccache and build/linu
 #: PAGES=64k (arm64)   T=glob which tests        V=1 show all output
 #: KSRC=path           your own 6.12 tree or git clone, only read
 #: WORKTREE=path       build this patched git tree as it is; export from it
+#: MACHINE=name        run, compare, shell, gdb: one of scripts/machines.ini
 #: ACCEL=kvm           QEMU accelerator (tcg)    MINUTES=n how long to stress
 #: Exit codes: 0 pass, 1 test failure, 2 harness error, 4 skip, 124 timeout
 
