@@ -266,7 +266,7 @@ def main():
     ap.add_argument("--accel", default="")
     ap.add_argument("--slow", type=float, default=1, help="all limits times this")
     ap.add_argument("--seconds", type=float, help="one limit for all tests, before --slow")
-    ap.add_argument("--append", default="")
+    ap.add_argument("--append", action="append", default=[], help="to the kernel command line")
     ap.add_argument("--args", default="", help="more arguments for each test program")
     ap.add_argument("--memory")
     ap.add_argument("--icount", action="store_true")
@@ -324,7 +324,7 @@ def main():
     cpio_of(files, initrd, args.gen_init_cpio)
 
     append = " ".join(filter(None, [CONSOLE[arch], "panic=-1 oops=panic hugepages=64",
-                                    cfg["append"], args.append]))
+                                    cfg["append"], *args.append]))
     cmd = qemu_command(cfg, arch, args, out, initrd, append)
     with open(f"{out}/qemu.sh", "w", encoding="utf-8") as f:
         f.write("#!/bin/sh\nexec " + shlex.join(cmd) + "\n")
