@@ -645,6 +645,8 @@ TEST_F(iommufd_msi, incompatible)
 	ASSERT_EQ(0, m_prepare(other, doorbell(0), NULL));
 	ASSERT_EQ(0, m_attach(other, bad[0]));
 	ASSERT_EQ(-EINVAL, m_attach(dev, bad[0]));
+	/* It would keep the window reserved */
+	ASSERT_EQ(0, m_detach(other));
 
 	/* Swap in the same IOAS and to another one, alone and with a sibling */
 	ASSERT_EQ(0, m_attach(dev, good));
