@@ -39,6 +39,14 @@ export CCACHE_DIR=${CCACHE_DIR:-$build/ccache} CCACHE_BASEDIR=${CCACHE_BASEDIR:-
 export CCACHE_NOHASHDIR=1 PATH=/usr/lib/ccache:$PATH
 export KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=localhost LC_ALL=C
 
+# need_space <GB>
+need_space()
+{
+	local free
+	free=$(df --output=avail -BG "$build" | tail -n 1 | tr -dc 0-9)
+	[ "$free" -ge "$1" ] || die "no disk space: $1 GB needed under $build, $free GB free"
+}
+
 base_get() { [ -f "$patches/BASE" ] && sed -n "s/^$1 //p" "$patches/BASE"; }
 
 # stage <name> <command...>: one line with seconds; the output goes to a log, and
