@@ -324,7 +324,8 @@ def main():
     cpio_of(files, initrd, args.gen_init_cpio)
 
     append = " ".join(filter(None, [CONSOLE[arch], "panic=-1 oops=panic hugepages=64",
-                                    cfg["append"], *args.append]))
+                                    cfg["append"], *args.append,
+                                    "quiet" if args.shell else ""]))
     cmd = qemu_command(cfg, arch, args, out, initrd, append)
     with open(f"{out}/qemu.sh", "w", encoding="utf-8") as f:
         f.write("#!/bin/sh\nexec " + shlex.join(cmd) + "\n")
