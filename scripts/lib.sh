@@ -20,6 +20,8 @@ say() { printf '%s\n' "$*"; }
 case $ARCH in
 arm64) karch=arm64 image=Image cross=aarch64-linux-gnu- host=aarch64 ;;
 x86_64) karch=x86 image=bzImage cross=x86_64-linux-gnu- host=x86_64 ;;
+riscv) [ -n "$COMPILE" ] || die "ARCH=riscv is only compiled, by make check-style"
+	karch=riscv image=Image cross=riscv64-linux-gnu- host=riscv64 ;;
 *) die "unknown ARCH=$ARCH; it is arm64 or x86_64" ;;
 esac
 [ "$(uname -m)" != "$host" ] || cross=
