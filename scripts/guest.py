@@ -158,6 +158,8 @@ class Run:
         self.timeout = None
 
     def label(self, text, seconds, word):
+        if self.quiet and word[:4] in ("FAIL", "skip"):
+            return
         print(f"{self.machine:<19} {text:<62} {seconds:6.1f} s  {word}", flush=True)
 
     def feed(self, line):
@@ -187,9 +189,20 @@ class Run:
 
     def close(self, seconds):
         if not self.verbose:
-            shown = [r for r in self.leaves if r.status != "passed"]
-            for r in shown:
-                self.show(r)
+            for r in self.leaves:
+                if r.status == "failed":
+                    self.show(r)
+            # One line for each reason to skip
+            reasons = {}
+            for r in self.leaves:
+                if r.status == "skipped":
+                    reasons.setdefault(r.text, []).append(r)
+            for text, same in reasons.items():
+                if len(same) == 1:
+                    self.show(same[0])
+                else:
+                    self.label(f"{self.current}: {len(same)} tests", sum(r.seconds for r in same),
+                               f"skip: {text}")
             n = count(self.leaves)
             self.label(self.current, seconds, words(n))
         self.suites.append((self.current, seconds, self.leaves))
@@ -273,6 +286,7 @@ def main():
     ap.add_argument("--kmemleak", action="store_true")
     ap.add_argument("--shell", metavar="ROOT", help="an interactive shell; a folder with bin/sh")
     ap.add_argument("--gdb", metavar="PORT", help="start stopped with a gdb server")
+    ap.add_argument("--quiet", action="store_true", help="no word on what fails: it should")
     ap.add_argument("--verbose", action="store_true")
     args = ap.parse_args()
 
@@ -334,7 +348,7 @@ def main():
         os.execvp(cmd[0], cmd)
 
     run = Run(args.machine, tests, args.group == "bench", args.verbose)
-    run.slow = slow
+    run.slow, run.quiet = slow, args.quiet
     report, status = Tail(f"{out}/results.ktap"), Tail(f"{out}/status")
     with open(f"{out}/qemu.log", "wb") as log:
         qemu = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -367,7 +381,8 @@ def main():
     for splat in find_splats(f"{out}/console.log", allow):
         first = next((s for s in splat.splitlines() if SPLAT.search(s)), splat)
         run.extra("no kernel splat", first.strip())
-        print("\n".join("    | " + s for s in splat.splitlines()[:25]))
+        if not args.quiet:
+            print("\n".join("    | " + s for s in splat.splitlines()[:25]))
     if not said:
         run.extra("guest status", "the guest ended without a status")
     leaves = [r for _, _, lv in run.suites for r in lv]
@@ -384,8 +399,9 @@ def main():
                               "seconds": round(r.seconds, 2)}
                              for s, _, lv in run.suites for r in lv]}, f, indent=1)
     if n["failed"]:
-        print(f"{args.machine}: results in {os.path.relpath(out)}/ (results.ktap, junit.xml, "
-              f"console.log); again: {os.path.relpath(out)}/qemu.sh")
+        if not args.quiet:
+            print(f"{args.machine}: results in {os.path.relpath(out)}/ (results.ktap, junit.xml, "
+                  f"console.log); again: {os.path.relpath(out)}/qemu.sh")
         sys.exit(124 if timed_out else 1)
     sys.exit(0 if n["passed"] else 4)
 

@@ -16,7 +16,7 @@ def results(paths):
     out = {}
     for path in paths:
         for t in json.load(open(path, encoding="utf-8"))["tests"]:
-            lost = "LOST" in t["text"]
+            lost = re.search(r"LOST|[1-9]\d* lost", t["text"])
             word = {"passed": "delivered", "skipped": "skipped",
                     "failed": "LOST" if lost else "failed"}[t["status"]]
             name = t["name"] if t["suite"] != "harness" else "harness: " + t["name"]
@@ -29,7 +29,9 @@ def compare(argv):
     plain, patched = results(argv[:cut]), results(argv[cut + 1:])
     tests = [n for n in list(patched) + [n for n in plain if n not in patched]
              if not n.startswith("harness: ")]
-    splats = [text for n, (_, text) in plain.items() if n.startswith("harness: no kernel splat")]
+    splats = [t["text"] for path in argv[:cut]
+              for t in json.load(open(path, encoding="utf-8"))["tests"]
+              if t["name"] == "no kernel splat"]
     gone = "kernel crash" if splats else "not run"
     width = max([len(n) for n in tests] + [20])
     print(f"{'test':<{width}}  {'plain 6.12':<14} with the series")
