@@ -359,19 +359,6 @@ TEST_F_TIMEOUT(msi, irq_on_off, 120)
 	ASSERT_IRQ(&self->dev);
 }
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 /* Let iommufd refuse what this process asks for; needs CONFIG_IOMMUFD_TEST */
 static int iommufd_fails(bool on)
 {
@@ -393,7 +380,7 @@ static int iommufd_fails(bool on)
 	for (i = 0; i != ARRAY_SIZE(knobs); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/fail_iommufd/%s",
 			 knobs[i].name);
-		rc = write_text(path, on ? knobs[i].on : knobs[i].off);
+		rc = edu_write_file(path, on ? knobs[i].on : knobs[i].off);
 		if (rc)
 			return rc;
 	}
@@ -415,10 +402,10 @@ TEST_F_TIMEOUT(msi, irq_refused, 300)
 		SKIP(return, "no fault injection for iommufd in this kernel");
 	ASSERT_EQ(0, edu_attach(&self->dev, self->pt[PT_IOAS0]));
 	for (i = 0; i != 1000; i++) {
-		if (write_text("/proc/thread-self/make-it-fail", "1"))
+		if (edu_write_file("/proc/thread-self/make-it-fail", "1"))
 			break;
 		rc = edu_irq_on(&self->dev);
-		write_text("/proc/thread-self/make-it-fail", "0");
+		edu_write_file("/proc/thread-self/make-it-fail", "0");
 		if (!rc) {
 			edu_irq_off(&self->dev);
 			break;

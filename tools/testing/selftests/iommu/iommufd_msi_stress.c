@@ -108,19 +108,6 @@ static __u64 now_ms(void)
 	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 /*
  * Two ways to let an allocation fail. fail-nth counts all allocations of a
  * thread. make-it-fail only concerns what iommufd marks for it
@@ -130,20 +117,20 @@ static int write_text(const char *path, const char *text)
  */
 static bool faults_enable(void)
 {
-	if (write_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N"))
+	if (edu_write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N"))
 		return false;
-	write_text("/sys/kernel/debug/failslab/verbose", "0");
-	write_text("/sys/kernel/debug/fail_iommufd/verbose", "0");
-	write_text("/sys/kernel/debug/fail_iommufd/task-filter", "Y");
-	write_text("/sys/kernel/debug/fail_iommufd/times", "-1");
-	write_text("/sys/kernel/debug/fail_iommufd/probability", "50");
+	edu_write_file("/sys/kernel/debug/failslab/verbose", "0");
+	edu_write_file("/sys/kernel/debug/fail_iommufd/verbose", "0");
+	edu_write_file("/sys/kernel/debug/fail_iommufd/task-filter", "Y");
+	edu_write_file("/sys/kernel/debug/fail_iommufd/times", "-1");
+	edu_write_file("/sys/kernel/debug/fail_iommufd/probability", "50");
 	return !access("/proc/thread-self/fail-nth", W_OK);
 }
 
 static void faults_disable(void)
 {
-	write_text("/sys/kernel/debug/fail_iommufd/probability", "0");
-	write_text("/sys/kernel/debug/fail_iommufd/task-filter", "N");
+	edu_write_file("/sys/kernel/debug/fail_iommufd/probability", "0");
+	edu_write_file("/sys/kernel/debug/fail_iommufd/task-filter", "N");
 }
 
 /* One worker: its random numbers and its switches for failing allocations */
@@ -404,9 +391,9 @@ static void *sysfs_thread(void *arg)
 		} else {
 			snprintf(path, sizeof(path),
 				 "/sys/bus/pci/devices/%s/remove", func->bdf);
-			write_text(path, "1");
+			edu_write_file(path, "1");
 			usleep(rnd(&w, 10000));
-			write_text("/sys/bus/pci/rescan", "1");
+			edu_write_file("/sys/bus/pci/rescan", "1");
 		}
 		usleep(rnd(&w, 10000));
 		rebind_all();
@@ -427,7 +414,7 @@ static int check_devices(void)
 	int i;
 	int j;
 
-	write_text("/sys/bus/pci/rescan", "1");
+	edu_write_file("/sys/bus/pci/rescan", "1");
 	rebind_all();
 	for (i = 0; i != num_funcs; i++) {
 		iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -512,7 +499,7 @@ static void read_memory(struct memory *mem)
 	memset(mem, 0, sizeof(*mem));
 	/* Let RCU and the work queues free what they hold */
 	sleep(1);
-	write_text("/proc/sys/vm/drop_caches", "3");
+	edu_write_file("/proc/sys/vm/drop_caches", "3");
 	f = fopen("/proc/meminfo", "r");
 	if (!f)
 		return;

@@ -43,9 +43,9 @@ enum {
 #define EDU_DMA_BUF 0x40000
 #define EDU_DMA_BUF_SIZE 4096
 
-static int write_file(const char *path, const char *text)
+int edu_write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int rc = 0;
 
 	if (fd < 0)
@@ -163,10 +163,10 @@ int edu_bind_driver(const struct edu_func *func)
 	if (read_link(func->bdf, "driver", driver, sizeof(driver))) {
 		snprintf(path, sizeof(path),
 			 SYSFS_PCI "/devices/%s/driver_override", func->bdf);
-		rc = write_file(path, "vfio-pci");
+		rc = edu_write_file(path, "vfio-pci");
 		if (rc)
 			return rc;
-		rc = write_file(SYSFS_PCI "/drivers_probe", func->bdf);
+		rc = edu_write_file(SYSFS_PCI "/drivers_probe", func->bdf);
 		if (rc)
 			return rc;
 		/* A probe that fails, or finds no driver, is not an error */
@@ -205,7 +205,7 @@ int edu_claim(struct edu_func *funcs, int max)
 
 int edu_unbind_driver(const struct edu_func *func)
 {
-	return write_file(SYSFS_PCI "/drivers/vfio-pci/unbind", func->bdf);
+	return edu_write_file(SYSFS_PCI "/drivers/vfio-pci/unbind", func->bdf);
 }
 
 void edu_init(struct edu_dev *dev)

@@ -46,6 +46,9 @@ struct edu_dev {
 	size_t bar_size;
 };
 
+/* Write a text to a file, a sysfs attribute for example; 0 or -errno */
+int edu_write_file(const char *path, const char *text);
+
 /* Returns the number of functions found, sorted by address. No group yet. */
 int edu_scan(struct edu_func *funcs, int max);
 /*
