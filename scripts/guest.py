@@ -282,6 +282,7 @@ def main():
     ap.add_argument("--append", action="append", default=[], help="to the kernel command line")
     ap.add_argument("--args", default="", help="more arguments for each test program")
     ap.add_argument("--memory")
+    ap.add_argument("--hugepages", type=int, default=64, help="of the default size")
     ap.add_argument("--icount", action="store_true")
     ap.add_argument("--kmemleak", action="store_true")
     ap.add_argument("--shell", metavar="ROOT", help="an interactive shell; a folder with bin/sh")
@@ -337,7 +338,7 @@ def main():
                        f"{folder}/{n}") for n in sorted(names)]
     cpio_of(files, initrd, args.gen_init_cpio)
 
-    append = " ".join(filter(None, [CONSOLE[arch], "panic=-1 oops=panic hugepages=64",
+    append = " ".join(filter(None, [CONSOLE[arch], f"panic=-1 oops=panic hugepages={args.hugepages}",
                                     cfg["append"], *args.append,
                                     "quiet" if args.shell else ""]))
     cmd = qemu_command(cfg, arch, args, out, initrd, append)
