@@ -327,6 +327,8 @@ def main():
                     die(f"tests.list names {prog}, but the selftests Makefile builds no such program")
                 files.append((f"/tests/{prog}", "755", f"{args.tests_dir}/{prog}"))
                 cmd += " " + args.args if args.args else ""
+                if cmd == "faults leak":
+                    files.append(("/tests/leak.ko", "644", f"{os.path.dirname(args.kernel)}/leak.ko"))
             f.write(f"{name} {seconds:.0f} {cmd}\n")
     initrd = f"{out}/initramfs.cpio"
     if args.shell:

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void write_to(const char *path, const char *text)
@@ -15,6 +16,16 @@ static void write_to(const char *path, const char *text)
 	int fd = open(path, O_WRONLY);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		perror(path);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void load(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
 		perror(path);
 	if (fd >= 0)
 		close(fd);
@@ -51,6 +62,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "lockup"))
 		while (fork() >= 0) /* one for each CPU; none comes back */
 			write_to("/sys/kernel/debug/provoke-crash/DIRECT", "HARDLOCKUP");
+	else if (!strcmp(what, "leak"))
+		load("leak.ko");
 	else if (!strcmp(what, "nostatus"))
 		reboot(RB_AUTOBOOT);
 	else if (!strcmp(what, "hang"))
