@@ -165,27 +165,39 @@ static void msi_window_put(struct iommufd_msi_window *window)
 	kfree(window);
 }
 
+static bool msi_window_in_ioas(struct iommufd_msi_window *window,
+			       struct iommufd_ioas *ioas)
+{
+	struct iommufd_msi_group *mg;
+
+	list_for_each_entry(mg, &window->groups, window_item)
+		if ((mg->hwpt && mg->hwpt->ioas == ioas) ||
+		    (mg->next && mg->next->ioas == ioas))
+			return true;
+	return false;
+}
+
 /*
  * Two windows that overlap and are not the same could give one IOVA to two
- * doorbells, so only one of them can be in an IOAS at a time.
+ * doorbells, so only one of them can be in an IOAS at a time. Find the one with
+ * the lowest overlap.
  */
-static bool msi_window_conflicts(struct iommufd_msi_table *table,
-				 struct iommufd_msi_window *window,
-				 struct iommufd_ioas *ioas)
+static struct iommufd_msi_window *
+msi_window_conflict(struct iommufd_msi_table *table,
+		    struct iommufd_msi_window *window, struct iommufd_ioas *ioas)
 {
+	struct iommufd_msi_window *lowest = NULL;
 	struct iommufd_msi_window *other;
-	struct iommufd_msi_group *mg;
 
 	list_for_each_entry(other, &table->windows, item) {
 		if (other == window || other->last < window->start ||
 		    other->start > window->last)
 			continue;
-		list_for_each_entry(mg, &other->groups, window_item)
-			if ((mg->hwpt && mg->hwpt->ioas == ioas) ||
-			    (mg->next && mg->next->ioas == ioas))
-				return true;
+		if (msi_window_in_ioas(other, ioas) &&
+		    (!lowest || other->start < lowest->start))
+			lowest = other;
 	}
-	return false;
+	return lowest;
 }
 
 /*
@@ -450,9 +462,24 @@ static void iommufd_msi_unprepare(struct iommu_msi_owner *owner,
 	mutex_unlock(&mg->table->lock);
 }
 
+static bool iommufd_msi_window(struct iommu_msi_owner *owner, u64 *start,
+			       u64 *last)
+{
+	struct iommufd_msi_group *mg =
+		container_of(owner, struct iommufd_msi_group, owner);
+	unsigned long window_start, window_last;
+
+	if (!iommufd_msi_group_window(mg, &window_start, &window_last))
+		return false;
+	*start = window_start;
+	*last = window_last;
+	return true;
+}
+
 static const struct iommu_msi_owner_ops iommufd_msi_owner_ops = {
 	.prepare = iommufd_msi_prepare,
 	.unprepare = iommufd_msi_unprepare,
+	.window = iommufd_msi_window,
 };
 
 /* What the rest of iommufd calls */
@@ -533,7 +560,8 @@ void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
  * iommufd_msi_group_set_window() - Choose the window of a group
  * @mg: Group to choose for
  * @start: First IOVA of the window in bytes, inclusive
- * @last: Last IOVA of the window in bytes, inclusive
+ * @last: Last IOVA of the window in bytes, inclusive. If it is less than @start
+ *        then the group has no window from now on.
  *
  * The window has as many slots as there are whole pages of PAGE_SIZE in it.
  *
@@ -542,7 +570,7 @@ void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
 int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 				 unsigned long start, unsigned long last)
 {
-	struct iommufd_msi_window *window;
+	struct iommufd_msi_window *window = NULL;
 	int rc = 0;
 
 	mutex_lock(&mg->table->lock);
@@ -550,15 +578,18 @@ int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 		rc = -EBUSY;
 		goto out_unlock;
 	}
-	window = msi_window_get(mg->table, start, last);
-	if (!window) {
-		rc = -ENOMEM;
-		goto out_unlock;
+	if (start <= last) {
+		window = msi_window_get(mg->table, start, last);
+		if (!window) {
+			rc = -ENOMEM;
+			goto out_unlock;
+		}
 	}
 	if (window != mg->window) {
 		msi_group_leave_window(mg);
 		mg->window = window;
-		list_add_tail(&mg->window_item, &window->groups);
+		if (window)
+			list_add_tail(&mg->window_item, &window->groups);
 	}
 out_unlock:
 	mutex_unlock(&mg->table->lock);
@@ -586,6 +617,33 @@ bool iommufd_msi_group_window(struct iommufd_msi_group *mg,
 	}
 	mutex_unlock(&mg->table->lock);
 	return has_window;
+}
+
+/**
+ * iommufd_msi_group_conflict() - Is another window in the way of a group
+ * @mg: Group that would be attached to @ioas
+ * @ioas: IOAS
+ * @start: Out: first IOVA of the overlap, inclusive
+ * @last: Out: last IOVA of the overlap, inclusive
+ *
+ * Return: True if another window that is in use in the IOAS overlaps that of the
+ *	group. iommufd_msi_swap_begin() would fail then.
+ */
+bool iommufd_msi_group_conflict(struct iommufd_msi_group *mg,
+				struct iommufd_ioas *ioas, unsigned long *start,
+				unsigned long *last)
+{
+	struct iommufd_msi_window *other = NULL;
+
+	mutex_lock(&mg->table->lock);
+	if (mg->window)
+		other = msi_window_conflict(mg->table, mg->window, ioas);
+	if (other) {
+		*start = max(other->start, mg->window->start);
+		*last = min(other->last, mg->window->last);
+	}
+	mutex_unlock(&mg->table->lock);
+	return other;
 }
 
 /**
@@ -622,8 +680,7 @@ int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
 	if (mg->window) {
 		if (!msi_window_fits(mg->window, hwpt->common.domain))
 			rc = -EADDRNOTAVAIL;
-		else if (msi_window_conflicts(mg->table, mg->window,
-					      hwpt->ioas))
+		else if (msi_window_conflict(mg->table, mg->window, hwpt->ioas))
 			rc = -EADDRINUSE;
 		else
 			rc = msi_hold_all(mg, hwpt);

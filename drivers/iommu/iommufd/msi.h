@@ -13,14 +13,25 @@
 
 struct device;
 struct iommufd_hwpt_paging;
+struct iommufd_ioas;
 struct iommufd_msi_window;
 struct seq_file;
+
+/* What user space has chosen of a window. The driver gives the rest. */
+struct iommufd_msi_choice {
+	unsigned long start;
+	/* In bytes, 0 if it is not chosen */
+	unsigned long length;
+	bool has_start;
+};
 
 /* One per open /dev/iommu */
 struct iommufd_msi_table {
 	/* Protects everything that is reachable from here, and all groups */
 	struct mutex lock;
 	struct list_head windows;
+	/* For groups to come */
+	struct iommufd_msi_choice choice;
 };
 
 /* What one iommu_group has in the table, part of struct iommufd_group */
@@ -53,6 +64,9 @@ int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 				 unsigned long start, unsigned long last);
 bool iommufd_msi_group_window(struct iommufd_msi_group *mg,
 			      unsigned long *start, unsigned long *last);
+bool iommufd_msi_group_conflict(struct iommufd_msi_group *mg,
+				struct iommufd_ioas *ioas, unsigned long *start,
+				unsigned long *last);
 
 void iommufd_msi_bind(struct iommufd_msi_group *mg, struct device *dev);
 int iommufd_msi_attach(struct iommufd_msi_group *mg,
@@ -97,6 +111,14 @@ static inline int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 static inline bool iommufd_msi_group_window(struct iommufd_msi_group *mg,
 					    unsigned long *start,
 					    unsigned long *last)
+{
+	return false;
+}
+
+static inline bool iommufd_msi_group_conflict(struct iommufd_msi_group *mg,
+					      struct iommufd_ioas *ioas,
+					      unsigned long *start,
+					      unsigned long *last)
 {
 	return false;
 }

@@ -442,6 +442,22 @@ static void msi_test_window_busy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, last, SZ_4M - 1);
 }
 
+/* A window can go away altogether, and doorbells are not translated then */
+static void msi_test_window_gone(struct kunit *test)
+{
+	struct msi_test *priv = test->priv;
+	struct iommufd_msi_group *mg = &priv->groups[0];
+	unsigned long start, last;
+
+	KUNIT_EXPECT_EQ(test, 0, iommufd_msi_group_set_window(mg, 1, 0));
+	KUNIT_EXPECT_FALSE(test, iommufd_msi_group_window(mg, &start, &last));
+	KUNIT_EXPECT_EQ(test, must_prepare(test, mg, 0),
+			IOMMU_MSI_UNTRANSLATED);
+	KUNIT_EXPECT_EQ(test, 0,
+			iommufd_msi_group_set_window(mg, SZ_2M, SZ_4M - 1));
+	KUNIT_EXPECT_TRUE(test, iommufd_msi_group_window(mg, &start, &last));
+}
+
 /* M12: a domain that cannot hold the window is refused at attach */
 static void msi_test_does_not_fit(struct kunit *test)
 {
@@ -633,6 +649,7 @@ static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE(msi_test_odd_windows),
 	KUNIT_CASE(msi_test_two_windows),
 	KUNIT_CASE(msi_test_window_busy),
+	KUNIT_CASE(msi_test_window_gone),
 	KUNIT_CASE(msi_test_does_not_fit),
 	KUNIT_CASE(msi_test_no_window),
 	KUNIT_CASE(msi_test_group_ends_first),

@@ -27,6 +27,8 @@ static_assert((unsigned int)MOCK_RESV_MSI == IOMMU_RESV_MSI);
 static_assert((unsigned int)MOCK_RESV_SW_MSI == IOMMU_RESV_SW_MSI);
 
 struct mock_resv {
+	/* Negative, or 0 */
+	int error;
 	u32 num;
 	struct iommu_test_resv regions[] __counted_by(num);
 };
@@ -38,22 +40,27 @@ static int mock_resv_check(const struct iommu_test_resv *region)
 	if (region->type > MOCK_RESV_SW_MSI || (region->prot & ~MOCK_PTE_PROT))
 		return -EOPNOTSUPP;
 	if (!region->length)
-		return -EINVAL;
+		return 0;
 	if (check_add_overflow(region->start, region->length - 1, &last) ||
 	    last > PHYS_ADDR_MAX || region->length > SIZE_MAX)
 		return -EOVERFLOW;
 	return 0;
 }
 
-/* Copy the regions that a mock device shall report. NULL if there are none. */
-struct mock_resv *mock_resv_alloc(u64 uptr, u32 num)
+/*
+ * Copy the regions that a mock device shall report, and the error after them.
+ * NULL if there is nothing to report.
+ */
+struct mock_resv *mock_resv_alloc(u64 uptr, u32 num, u32 error)
 {
 	struct mock_resv *resv;
 	u32 i;
 	int rc;
 
-	if (!num)
+	if (!num && !error)
 		return NULL;
+	if (error > MAX_ERRNO)
+		return ERR_PTR(-EINVAL);
 	if (num > MOCK_RESV_NUM_MAX)
 		return ERR_PTR(-E2BIG);
 
@@ -61,6 +68,7 @@ struct mock_resv *mock_resv_alloc(u64 uptr, u32 num)
 	if (!resv)
 		return ERR_PTR(-ENOMEM);
 	resv->num = num;
+	resv->error = -(int)error;
 
 	rc = -EFAULT;
 	if (copy_from_user(resv->regions, u64_to_user_ptr(uptr),
@@ -79,7 +87,7 @@ err_free:
 	return ERR_PTR(rc);
 }
 
-void mock_resv_report(const struct mock_resv *resv, struct list_head *head)
+int mock_resv_report(const struct mock_resv *resv, struct list_head *head)
 {
 	u32 i;
 
@@ -91,9 +99,10 @@ void mock_resv_report(const struct mock_resv *resv, struct list_head *head)
 						 cur->prot, cur->type,
 						 GFP_KERNEL);
 		if (!region)
-			return;
+			return -ENOMEM;
 		list_add_tail(&region->list, head);
 	}
+	return resv->error;
 }
 
 static void mock_msi_free(struct msi_desc *desc)

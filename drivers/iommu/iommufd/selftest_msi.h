@@ -10,8 +10,8 @@ struct list_head;
 struct mock_resv;
 struct xarray;
 
-struct mock_resv *mock_resv_alloc(u64 uptr, u32 num);
-void mock_resv_report(const struct mock_resv *resv, struct list_head *head);
+struct mock_resv *mock_resv_alloc(u64 uptr, u32 num, u32 error);
+int mock_resv_report(const struct mock_resv *resv, struct list_head *head);
 
 int iommufd_test_msi_prepare(struct iommufd_ucmd *ucmd, struct device *dev,
 			     struct xarray *descs);

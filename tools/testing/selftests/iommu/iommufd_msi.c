@@ -1011,7 +1011,6 @@ TEST_F(iommufd_msi, mock_device_errors)
 	struct iommu_test_resv resv[MOCK_RESV_NUM_MAX + 1] = {};
 	struct mock_device_args args = { .resv = resv, .resv_num = 1 };
 
-	test_err_mock_device(EINVAL, 0, &args);
 	resv[0] = region(MOCK_RESV_SW_MSI + 1, WINDOW_START, PAGE_SIZE);
 	test_err_mock_device(EOPNOTSUPP, 0, &args);
 	resv[0] = region(MOCK_RESV_SW_MSI, WINDOW_START, PAGE_SIZE);

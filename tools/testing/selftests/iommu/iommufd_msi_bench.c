@@ -17,6 +17,9 @@
  *             hwpts      in the IOAS
  *             groups     in the same HWPT, using the same doorbell
  *           Skipped if the kernel's mock has no interrupts.
+ *   mock-resv-regions, mock-iova-ranges
+ *           how the cost of asking for the regions of a device grows with 1, 16,
+ *           256 of them. Skipped on kernels without these calls.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -456,14 +459,127 @@ static void bench_mock(void)
 	ksft_test_result(ok, "mock\n");
 }
 
+#define RESV_MAX 256
+
+struct resv_bench {
+	int iommufd;
+	__u32 dev_id;
+	struct iommu_resv_region_info infos[RESV_MAX];
+	struct iommu_iova_range ranges[RESV_MAX + 1];
+};
+
+static int resv_bench_regions(void *priv, int round)
+{
+	struct resv_bench *b = priv;
+	struct iommu_device_resv_regions cmd = {
+		.size = sizeof(cmd),
+		.dev_id = b->dev_id,
+		.num_regions = RESV_MAX,
+		.entry_size = sizeof(b->infos[0]),
+		.regions = (uintptr_t)b->infos,
+	};
+
+	return ioctl(b->iommufd, IOMMU_DEVICE_RESV_REGIONS, &cmd) ? -errno : 0;
+}
+
+static int resv_bench_ranges(void *priv, int round)
+{
+	struct resv_bench *b = priv;
+	struct iommu_device_iova_ranges cmd = {
+		.size = sizeof(cmd),
+		.dev_id = b->dev_id,
+		.num_iovas = RESV_MAX + 1,
+		.allowed_iovas = (uintptr_t)b->ranges,
+	};
+
+	return ioctl(b->iommufd, IOMMU_DEVICE_IOVA_RANGES, &cmd) ? -errno : 0;
+}
+
+/* A device with @num regions, and as many holes in its IOVAs */
+static int resv_bench_setup(struct resv_bench *b, int num)
+{
+	static struct iommu_test_resv resv[RESV_MAX];
+	struct iommu_test_cmd cmd = {
+		.mock_device = {
+			.resv_uptr = (uintptr_t)resv,
+			.resv_num = num,
+		},
+	};
+	int rc;
+	int i;
+
+	for (i = 0; i != num; i++)
+		resv[i] = (struct iommu_test_resv){
+			.start = MOCK_APERTURE_START + 0x10000 + i * 0x20000,
+			.length = 0x10000,
+			.type = MOCK_RESV_RESERVED,
+		};
+	b->iommufd = open("/dev/iommu", O_RDWR);
+	if (b->iommufd < 0)
+		return -errno;
+	rc = mock_cmd(b->iommufd, &cmd, IOMMU_TEST_OP_MOCK_DEVICE);
+	b->dev_id = cmd.mock_device.out_idev_id;
+	return rc;
+}
+
+static bool resv_bench_one(int num)
+{
+	static struct resv_bench b;
+	char name[64];
+	bool ok;
+
+	ok = !resv_bench_setup(&b, num);
+	if (ok) {
+		snprintf(name, sizeof(name), "mock-resv-regions-%d", num);
+		ok = measure(name, resv_bench_regions, &b);
+	}
+	if (ok) {
+		snprintf(name, sizeof(name), "mock-iova-ranges-%d", num);
+		ok = measure(name, resv_bench_ranges, &b);
+	}
+	if (b.iommufd >= 0)
+		close(b.iommufd);
+	return ok;
+}
+
+static void bench_resv(void)
+{
+	static const int nums[] = { 1, 16, RESV_MAX };
+	static struct resv_bench b;
+	bool ok = true;
+	unsigned int i;
+	int rc;
+
+	/* -ENOENT, for device 0, says that the call is known */
+	b.iommufd = open("/dev/iommu", O_RDWR);
+	rc = resv_bench_regions(&b, 0);
+	if (b.iommufd >= 0)
+		close(b.iommufd);
+	if (rc != -ENOENT) {
+		ksft_test_result_skip("resv: this kernel has no such calls\n");
+		return;
+	}
+	rc = resv_bench_setup(&b, 1);
+	if (b.iommufd >= 0)
+		close(b.iommufd);
+	if (rc) {
+		ksft_test_result_skip("resv: CONFIG_IOMMUFD_TEST is not set\n");
+		return;
+	}
+	for (i = 0; i != ARRAY_SIZE(nums); i++)
+		ok &= resv_bench_one(nums[i]);
+	ksft_test_result(ok, "resv\n");
+}
+
 int main(int argc, char **argv)
 {
 	ksft_print_header();
-	ksft_set_plan(2);
+	ksft_set_plan(3);
 
 	bench_run(bench_nothing, NULL, &clock_cost);
 	ksft_print_msg("reading the clock: %llu\n", clock_cost);
 	bench_edu();
 	bench_mock();
+	bench_resv();
 	ksft_finished();
 }

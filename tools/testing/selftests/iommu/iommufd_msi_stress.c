@@ -639,6 +639,12 @@ static const struct {
 	  sizeof(struct iommu_hwpt_get_dirty_bitmap) },
 	{ IOMMUFD_CMD_HWPT_INVALIDATE, sizeof(struct iommu_hwpt_invalidate) },
 	{ IOMMUFD_CMD_FAULT_QUEUE_ALLOC, sizeof(struct iommu_fault_alloc) },
+	{ IOMMUFD_CMD_DEVICE_RESV_REGIONS,
+	  sizeof(struct iommu_device_resv_regions) },
+	{ IOMMUFD_CMD_DEVICE_IOVA_RANGES,
+	  sizeof(struct iommu_device_iova_ranges) },
+	{ IOMMUFD_CMD_IOAS_CHECK, sizeof(struct iommu_ioas_check) },
+	{ IOMMUFD_CMD_IOAS_SET_HOLES, sizeof(struct iommu_ioas_set_holes) },
 };
 
 /* These have one right answer: too small, and a tail that means something */
@@ -775,7 +781,9 @@ static void fuzz_iommufd(struct worker *w, int iommufd)
 		size = iommufd_cmds[i].size;
 	} else {
 		/* Also numbers that do not exist, but not the mock's */
-		nr = IOMMUFD_CMD_BASE + rnd(w, 32);
+		nr = rnd(w, 2) ? IOMMUFD_CMD_BASE :
+				 IOMMUFD_CMD_DEVICE_RESV_REGIONS;
+		nr += rnd(w, 32);
 		size = 8 * rnd(w, 16);
 	}
 	fuzz_fill(w, buf, size);

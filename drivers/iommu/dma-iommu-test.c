@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the MSI cookie in dma-iommu.c
+ *
+ * The owner of an unmanaged domain, VFIO type1 for example, keeps a window of
+ * the IOVA space free for MSI pages. Here the domain is a fake one: an xarray
+ * remembers what is mapped, so that a test sees each page, and one outside of
+ * the window too. A slot is PAGE_SIZE, a window of 1 MiB has 256 of them with
+ * pages of 4K and 16 with pages of 64K.
+ */
+#include <kunit/test-bug.h>
+#include <kunit/test.h>
+#include <linux/align.h>
+#include <linux/iommu.h>
+#include <linux/msi.h>
+#include <linux/sizes.h>
+#include <linux/xarray.h>
+
+#include "dma-iommu.h"
+
+#define TEST_WINDOW	0x8000000UL
+#define TEST_LENGTH	SZ_1M
+#define TEST_SLOTS	(TEST_LENGTH / PAGE_SIZE)
+#define TEST_DOORBELL	0x4000000000ULL
+/* A doorbell is a register somewhere in its page */
+#define TEST_OFFSET	0x44
+#define TEST_PROT	(IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO)
+
+struct cookie_test {
+	struct iommu_domain domain;
+	/* IOVA in pages -> doorbell in pages, as a value entry */
+	struct xarray ptes;
+	unsigned long num_ptes;
+	/* What the next mapping fails with, if not 0 */
+	int map_error;
+};
+
+static int test_map_pages(struct iommu_domain *domain, unsigned long iova,
+			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			  int prot, gfp_t gfp, size_t *mapped)
+{
+	struct cookie_test *priv =
+		container_of(domain, struct cookie_test, domain);
+	struct kunit *test = kunit_get_current_test();
+
+	if (priv->map_error)
+		return priv->map_error;
+
+	KUNIT_EXPECT_EQ(test, prot, TEST_PROT);
+	KUNIT_EXPECT_EQ(test, pgsize, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, pgcount, 1);
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(paddr, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0,
+			xa_insert(&priv->ptes, iova / PAGE_SIZE,
+				  xa_mk_value(paddr / PAGE_SIZE), GFP_KERNEL));
+	priv->num_ptes++;
+	*mapped = pgsize;
+	return 0;
+}
+
+static size_t test_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			       size_t pgsize, size_t pgcount,
+			       struct iommu_iotlb_gather *gather)
+{
+	/* MSI pages of a cookie stay until the domain is freed */
+	KUNIT_FAIL(kunit_get_current_test(), "%#lx is unmapped", iova);
+	return 0;
+}
+
+static const struct iommu_domain_ops test_domain_ops = {
+	.map_pages = test_map_pages,
+	.unmap_pages = test_unmap_pages,
+};
+
+static phys_addr_t doorbell(unsigned long n)
+{
+	/* Every other page, so that no two doorbells could share a block */
+	return TEST_DOORBELL + 2 * n * PAGE_SIZE + TEST_OFFSET;
+}
+
+/* What an interrupt controller does: prepare the address, compose the message */
+static int prepare(struct kunit *test, phys_addr_t addr, u64 *msi_addr)
+{
+	struct cookie_test *priv = test->priv;
+	struct msi_desc desc = {};
+	struct msi_msg msg = {
+		.address_hi = upper_32_bits(addr),
+		.address_lo = lower_32_bits(addr),
+	};
+	int rc;
+
+	rc = iommu_dma_map_msi(&priv->domain, NULL, &desc, addr);
+	if (rc)
+		return rc;
+	iommu_dma_compose_msi_msg(&desc, &msg);
+	*msi_addr = (u64)msg.address_hi << 32 | msg.address_lo;
+	return 0;
+}
+
+static void expect_slot(struct kunit *test, phys_addr_t addr, u64 iova)
+{
+	struct cookie_test *priv = test->priv;
+	u64 msi_addr = 0;
+
+	KUNIT_EXPECT_EQ(test, 0, prepare(test, addr, &msi_addr));
+	KUNIT_EXPECT_EQ(test, msi_addr, iova + offset_in_page(addr));
+	KUNIT_EXPECT_PTR_EQ(test, xa_load(&priv->ptes, iova / PAGE_SIZE),
+			    xa_mk_value(addr / PAGE_SIZE));
+}
+
+/* From an empty window to one that has no room, and nothing mapped beside it */
+static void expect_num_slots(struct kunit *test, u64 base, unsigned long slots)
+{
+	struct cookie_test *priv = test->priv;
+	unsigned long i;
+	u64 msi_addr;
+
+	for (i = 0; i < slots; i++)
+		expect_slot(test, doorbell(i), base + i * PAGE_SIZE);
+	for (i = slots; i < slots + 3; i++)
+		KUNIT_EXPECT_EQ(test, -ENOSPC,
+				prepare(test, doorbell(i), &msi_addr));
+	KUNIT_EXPECT_EQ(test, priv->num_ptes, slots);
+
+	/* A doorbell that has a slot needs no other */
+	for (i = 0; i < slots; i++)
+		expect_slot(test, doorbell(i), base + i * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, priv->num_ptes, slots);
+}
+
+static void domain_init(struct cookie_test *priv)
+{
+	memset(&priv->domain, 0, sizeof(priv->domain));
+	priv->domain.type = IOMMU_DOMAIN_UNMANAGED;
+	priv->domain.ops = &test_domain_ops;
+	priv->domain.pgsize_bitmap = PAGE_SIZE;
+	priv->domain.geometry.aperture_end = ULONG_MAX;
+	xa_init(&priv->ptes);
+	priv->num_ptes = 0;
+	priv->map_error = 0;
+}
+
+static void domain_destroy(struct cookie_test *priv)
+{
+	iommu_domain_free(&priv->domain);
+	xa_destroy(&priv->ptes);
+}
+
+static int cookie_test_init(struct kunit *test)
+{
+	struct cookie_test *priv;
+
+	priv = kunit_kzalloc(test, sizeof(*priv), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, priv);
+	domain_init(priv);
+	test->priv = priv;
+	return 0;
+}
+
+static void cookie_test_exit(struct kunit *test)
+{
+	if (test->priv)
+		domain_destroy(test->priv);
+}
+
+/* As many doorbells as the window has pages, the next one is refused */
+static void cookie_test_full_window(struct kunit *test)
+{
+	struct cookie_test *priv = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_get_msi_cookie(&priv->domain, TEST_WINDOW,
+						      TEST_LENGTH));
+	KUNIT_EXPECT_EQ(test, priv->num_ptes, 0);
+	expect_num_slots(test, TEST_WINDOW, TEST_SLOTS);
+}
+
+/* Registers in one page share a slot, each keeps its offset */
+static void cookie_test_same_page(struct kunit *test)
+{
+	struct cookie_test *priv = test->priv;
+	phys_addr_t page = doorbell(0) - TEST_OFFSET;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_get_msi_cookie(&priv->domain, TEST_WINDOW,
+						      TEST_LENGTH));
+	expect_slot(test, page, TEST_WINDOW);
+	expect_slot(test, page + PAGE_SIZE - 4, TEST_WINDOW);
+	KUNIT_EXPECT_EQ(test, priv->num_ptes, 1);
+	expect_slot(test, page + PAGE_SIZE, TEST_WINDOW + PAGE_SIZE);
+	expect_slot(test, page - 4, TEST_WINDOW + 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, priv->num_ptes, 3);
+}
+
+/* Slots are whole pages; a window that cannot begin with one is refused */
+static void cookie_test_odd_windows(struct kunit *test)
+{
+	static const struct {
+		dma_addr_t base;
+		size_t length;
+		unsigned long slots;
+		int rc;
+	} cases[] = {
+		{ TEST_WINDOW, PAGE_SIZE, 1 },
+		{ TEST_WINDOW, 2 * PAGE_SIZE - 1, 1 },
+		{ TEST_WINDOW, 3 * PAGE_SIZE + 1, 3 },
+		{ 0, 2 * PAGE_SIZE, 2 },
+		{ 0x500000000ULL, 2 * PAGE_SIZE, 2 },
+		/* The end of the address space is not passed either */
+		{ -2 * PAGE_SIZE, 2 * PAGE_SIZE, 2 },
+		{ -PAGE_SIZE, PAGE_SIZE, 1 },
+		{ -PAGE_SIZE, 2 * PAGE_SIZE, 0, -EINVAL },
+		{ TEST_WINDOW, SIZE_MAX, 0, -EINVAL },
+		{ TEST_WINDOW, 0, 0, -EINVAL },
+		{ TEST_WINDOW, PAGE_SIZE - 1, 0, -EINVAL },
+		{ TEST_WINDOW + 1, TEST_LENGTH, 0, -EINVAL },
+		{ TEST_WINDOW + PAGE_SIZE / 2, TEST_LENGTH, 0, -EINVAL },
+	};
+	struct cookie_test *priv = test->priv;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		rc = iommu_get_msi_cookie(&priv->domain, cases[i].base,
+					  cases[i].length);
+		KUNIT_EXPECT_EQ_MSG(test, rc, cases[i].rc, "case %u", i);
+		if (!rc)
+			expect_num_slots(test, cases[i].base, cases[i].slots);
+		KUNIT_EXPECT_EQ_MSG(test, priv->num_ptes, cases[i].slots,
+				    "case %u", i);
+		domain_destroy(priv);
+		domain_init(priv);
+	}
+}
+
+/* A mapping that fails takes no slot, and its error is the one returned */
+static void cookie_test_map_failure(struct kunit *test)
+{
+	struct cookie_test *priv = test->priv;
+	unsigned int i;
+	u64 msi_addr;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_get_msi_cookie(&priv->domain, TEST_WINDOW,
+						      2 * PAGE_SIZE));
+	expect_slot(test, doorbell(0), TEST_WINDOW);
+	priv->map_error = -EADDRINUSE;
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+				prepare(test, doorbell(1), &msi_addr));
+	KUNIT_EXPECT_EQ(test, priv->num_ptes, 1);
+	/* The page that is there needs no mapping */
+	expect_slot(test, doorbell(0), TEST_WINDOW);
+
+	priv->map_error = 0;
+	expect_num_slots(test, TEST_WINDOW, 2);
+}
+
+/* A cookie is for one unmanaged domain, once */
+static void cookie_test_get(struct kunit *test)
+{
+	struct cookie_test *priv = test->priv;
+	u64 msi_addr = 0;
+
+	priv->domain.type = IOMMU_DOMAIN_DMA;
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iommu_get_msi_cookie(&priv->domain, TEST_WINDOW,
+					     TEST_LENGTH));
+	priv->domain.type = IOMMU_DOMAIN_UNMANAGED;
+
+	/* Without one an MSI is not translated */
+	KUNIT_EXPECT_EQ(test, 0, prepare(test, doorbell(0), &msi_addr));
+	KUNIT_EXPECT_EQ(test, msi_addr, doorbell(0));
+	KUNIT_EXPECT_EQ(test, priv->num_ptes, 0);
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_get_msi_cookie(&priv->domain, TEST_WINDOW,
+						      TEST_LENGTH));
+	KUNIT_EXPECT_EQ(test, -EEXIST,
+			iommu_get_msi_cookie(&priv->domain, TEST_WINDOW,
+					     TEST_LENGTH));
+	KUNIT_EXPECT_EQ(test, -EEXIST, iommu_get_dma_cookie(&priv->domain));
+	expect_slot(test, doorbell(0), TEST_WINDOW);
+}
+
+static struct kunit_case cookie_test_cases[] = {
+	KUNIT_CASE(cookie_test_full_window),
+	KUNIT_CASE(cookie_test_same_page),
+	KUNIT_CASE(cookie_test_odd_windows),
+	KUNIT_CASE(cookie_test_map_failure),
+	KUNIT_CASE(cookie_test_get),
+	{}
+};
+
+static struct kunit_suite cookie_test_suite = {
+	.name = "iommu-dma-msi-cookie",
+	.init = cookie_test_init,
+	.exit = cookie_test_exit,
+	.test_cases = cookie_test_cases,
+};
+
+kunit_test_suite(cookie_test_suite);

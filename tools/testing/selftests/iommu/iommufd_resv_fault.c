@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * No reserved region is lost when memory runs out.
+ *
+ * Each test sweeps one system call: it runs with its first allocation made to
+ * fail, then with its second and so on, until it gets by without meeting the
+ * one that was to fail. Whichever it was,
+ *
+ *  - the call fails with ENOMEM, or does all that it does without a failure;
+ *  - if it failed, the same call works at the next try;
+ *  - once it worked, nothing can be mapped over a region of the device;
+ *  - what reserved_regions in sysfs says never changes.
+ *
+ * The device is QEMU's edu, see vfio_edu.h, with the regions that its IOMMU
+ * gives it: a software MSI window, a hardware one, or what was asked for on the
+ * command line of QEMU.
+ *
+ * Needs root, and CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_DEBUG_FS.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+
+#include "../kselftest_harness.h"
+#include "vfio_edu.h"
+
+#define DEBUGFS "/sys/kernel/debug/"
+
+/* No region of any IOMMU here; for a map that has to work */
+#define FREE_IOVA 0x1000000
+
+/* More allocations than any of the calls makes */
+#define MAX_NTH 3000
+
+#define MAX_REGIONS 16
+
+struct region {
+	__u64 start;
+	__u64 last;
+	char type[32];
+};
+
+static size_t page_size;
+static struct edu_func funcs[EDU_MAX_FUNCS];
+static int num_funcs;
+
+/*
+ * Fault injection: fault_begin() makes allocation number @nth of this thread
+ * fail. fault_end() tells if there was one that did.
+ */
+static int fault_fd = -1;
+
+static bool fault_setup(void)
+{
+	char path[64];
+	DIR *dir;
+	struct dirent *de;
+
+	/* Any allocation, not just those that may not sleep */
+	if (edu_write_file(DEBUGFS "failslab/ignore-gfp-wait", "N"))
+		return false;
+	edu_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+	edu_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+
+	/* Without a stack dump for each */
+	dir = opendir(DEBUGFS);
+	if (!dir)
+		return false;
+	while ((de = readdir(dir))) {
+		char attr[300];
+
+		if (strncmp(de->d_name, "fail", 4))
+			continue;
+		snprintf(attr, sizeof(attr), DEBUGFS "%s/verbose", de->d_name);
+		edu_write_file(attr, "0");
+	}
+	closedir(dir);
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
+		 syscall(SYS_gettid));
+	fault_fd = open(path, O_RDWR | O_CLOEXEC);
+	return fault_fd >= 0;
+}
+
+static void fault_begin(unsigned int nth)
+{
+	char buf[16];
+	int len;
+
+	len = snprintf(buf, sizeof(buf), "%u", nth);
+	if (pwrite(fault_fd, buf, len, 0) != len)
+		abort();
+}
+
+static bool fault_end(void)
+{
+	char buf[16] = {};
+	ssize_t len;
+
+	/* These calls allocate too: if one fails, then no other did */
+	len = pread(fault_fd, buf, sizeof(buf) - 1, 0);
+	if (pwrite(fault_fd, "0", 1, 0) != 1) {
+		if (pwrite(fault_fd, "0", 1, 0) != 1)
+			abort();
+		return false;
+	}
+	return len > 0 && !strtoul(buf, NULL, 10);
+}
+
+/* The raw text of reserved_regions, its length, or -errno */
+static ssize_t read_resv(int group, char *buf, size_t size, unsigned int nth)
+{
+	char path[80];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/iommu_groups/%d/reserved_regions", group);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (nth)
+		fault_begin(nth);
+	len = read(fd, buf, size - 1);
+	if (len < 0)
+		len = -errno;
+	else
+		buf[len] = 0;
+	close(fd);
+	return len;
+}
+
+static int parse_resv(const char *text, struct region *regions)
+{
+	int num = 0;
+	int used;
+
+	while (num != MAX_REGIONS &&
+	       sscanf(text, "%llx %llx %31s%n", &regions[num].start,
+		      &regions[num].last, regions[num].type, &used) == 3) {
+		text += used;
+		/* Those are for the kernel's own use, not enforced */
+		if (strcmp(regions[num].type, "direct-relaxable"))
+			num++;
+	}
+	return num;
+}
+
+static int read_type(int group, char *buf, size_t size)
+{
+	char path[80];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/type", group);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	len = read(fd, buf, size - 1);
+	close(fd);
+	if (len <= 0)
+		return -EIO;
+	buf[len] = 0;
+	buf[strcspn(buf, "\n")] = 0;
+	return 0;
+}
+
+/* A function that is alone in its group, or NULL */
+static const struct edu_func *find_single(void)
+{
+	int i;
+	int j;
+
+	for (i = 0; i != num_funcs; i++) {
+		for (j = 0; j != num_funcs; j++)
+			if (i != j && funcs[i].group == funcs[j].group)
+				break;
+		if (j == num_funcs)
+			return &funcs[i];
+	}
+	return NULL;
+}
+
+/* What the tests and their helpers share */
+struct resv_test {
+	const struct edu_func *func;
+	struct edu_dev dev;
+	int iommufd;
+	int container;
+	void *mem;
+	/* What sysfs says before anything failed */
+	char text[4096];
+	struct region regions[MAX_REGIONS];
+	int num_regions;
+};
+
+FIXTURE(resv_fault)
+{
+	struct resv_test t;
+};
+
+FIXTURE_SETUP(resv_fault)
+{
+	edu_init(&self->t.dev);
+	self->t.iommufd = -1;
+	self->t.container = -1;
+
+	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
+	self->t.func = find_single();
+	if (!self->t.func)
+		SKIP(return, "no edu device (1234:11e8) with its own group");
+	if (!fault_setup())
+		SKIP(return, "fault injection is not enabled in the kernel");
+
+	page_size = sysconf(_SC_PAGESIZE);
+	self->t.mem = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->t.mem);
+	ASSERT_LT(0, read_resv(self->t.func->group, self->t.text,
+			       sizeof(self->t.text), 0));
+	self->t.num_regions = parse_resv(self->t.text, self->t.regions);
+	ASSERT_LT(0, self->t.num_regions);
+
+	self->t.iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->t.iommufd);
+}
+
+FIXTURE_TEARDOWN(resv_fault)
+{
+	edu_close(&self->t.dev);
+	if (self->t.container >= 0)
+		close(self->t.container);
+	if (self->t.iommufd >= 0)
+		close(self->t.iommufd);
+	if (fault_fd >= 0)
+		close(fault_fd);
+}
+
+/*
+ * Did the call, which returned @rc, get by without the failure? With
+ * CONFIG_IOMMUFD_TEST the places where iommufd itself can be made to fail count
+ * as allocations too, and have an errno of their own.
+ */
+static bool swept(struct __test_metadata *_metadata, unsigned int nth, int rc,
+		  bool iommufd)
+{
+	ASSERT_GT(MAX_NTH, nth);
+	if (fault_end()) {
+		if (rc && !(iommufd && (rc == -ENOENT || rc == -EINVAL))) {
+			ASSERT_EQ(-ENOMEM, rc)
+				TH_LOG("allocation %u failed", nth);
+		}
+		return false;
+	}
+	ASSERT_EQ(0, rc);
+	ksft_print_msg("%u allocations\n", nth - 1);
+	return true;
+}
+
+static void check_resv(struct __test_metadata *_metadata, struct resv_test *t)
+{
+	char text[4096];
+
+	ASSERT_LT(0, read_resv(t->func->group, text, sizeof(text), 0));
+	ASSERT_STREQ(t->text, text);
+}
+
+/* Reading reserved_regions gives all of them or an error */
+TEST_F_TIMEOUT(resv_fault, sysfs_read, 120)
+{
+	unsigned int nth;
+	char text[4096];
+	ssize_t len;
+
+	for (nth = 1;; nth++) {
+		len = read_resv(self->t.func->group, text, sizeof(text), nth);
+		if (swept(_metadata, nth, len < 0 ? len : 0, false))
+			break;
+		if (len >= 0) {
+			ASSERT_STREQ(self->t.text, text)
+				TH_LOG("allocation %u failed", nth);
+		}
+		check_resv(_metadata, &self->t);
+	}
+	ASSERT_STREQ(self->t.text, text);
+}
+
+static int type1_map(int container, void *va, __u64 iova)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)va,
+		.iova = iova,
+		.size = page_size,
+	};
+
+	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+}
+
+static void type1_check(struct __test_metadata *_metadata, struct resv_test *t,
+			unsigned int nth)
+{
+	int i;
+
+	ASSERT_EQ(0, type1_map(t->container, t->mem, FREE_IOVA));
+	for (i = 0; i != t->num_regions; i++) {
+		struct region *cur = &t->regions[i];
+
+		EXPECT_NE(0, type1_map(t->container, t->mem, cur->start))
+			TH_LOG("mapped over %s 0x%llx, allocation %u failed", cur->type,
+			       cur->start, nth);
+		EXPECT_NE(0, type1_map(t->container, t->mem,
+				       cur->last - page_size + 1))
+			TH_LOG("mapped over %s ..0x%llx, allocation %u failed",
+			       cur->type, cur->last, nth);
+	}
+}
+
+/* VFIO type1 attaches the group when the container is told its IOMMU type */
+TEST_F_TIMEOUT(resv_fault, type1_attach, 600)
+{
+	unsigned int nth;
+	bool done;
+	int rc;
+
+	for (nth = 1;; nth++) {
+		self->t.container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, self->t.container);
+		ASSERT_EQ(0, edu_group_open(&self->t.dev, self->t.func,
+					    self->t.container));
+
+		fault_begin(nth);
+		rc = ioctl(self->t.container, VFIO_SET_IOMMU,
+			   VFIO_TYPE1v2_IOMMU);
+		if (rc)
+			rc = -errno;
+		done = swept(_metadata, nth, rc, false);
+
+		if (rc)
+			ASSERT_EQ(0, ioctl(self->t.container, VFIO_SET_IOMMU,
+					   VFIO_TYPE1v2_IOMMU));
+		type1_check(_metadata, &self->t, nth);
+
+		edu_close(&self->t.dev);
+		close(self->t.container);
+		check_resv(_metadata, &self->t);
+		if (done)
+			break;
+	}
+	self->t.container = -1;
+}
+
+static int raw_bind(struct edu_dev *dev, int iommufd)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = iommufd,
+	};
+
+	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return -errno;
+	dev->dev_id = bind.out_devid;
+	return 0;
+}
+
+/* No region can be mapped over, or all can if the device is not attached */
+static void iommufd_check(struct __test_metadata *_metadata,
+			  struct resv_test *t, __u32 ioas_id, bool attached,
+			  unsigned int nth)
+{
+	int rc;
+	int i;
+
+	ASSERT_EQ(0,
+		  edu_map(t->iommufd, ioas_id, t->mem, page_size, FREE_IOVA));
+	ASSERT_EQ(0, edu_unmap(t->iommufd, ioas_id, FREE_IOVA, page_size));
+	for (i = 0; i != t->num_regions; i++) {
+		struct region *cur = &t->regions[i];
+
+		rc = edu_map(t->iommufd, ioas_id, t->mem, page_size,
+			     cur->start);
+		EXPECT_EQ(attached ? -EINVAL : 0, rc)
+			TH_LOG("%s 0x%llx %s, allocation %u failed", cur->type,
+			       cur->start,
+			       attached ? "is mapped over" : "stays reserved", nth);
+		if (!rc)
+			ASSERT_EQ(0, edu_unmap(t->iommufd, ioas_id, cur->start,
+					       page_size));
+	}
+}
+
+/* Binding reads the MSI window of the group */
+TEST_F_TIMEOUT(resv_fault, iommufd_bind, 600)
+{
+	unsigned int nth;
+	__u32 ioas_id;
+	bool done;
+	int rc;
+
+	/* Binding also enables the PCI device */
+	if (!access("/sys/firmware/acpi", F_OK))
+		SKIP(return, "ACPI's interpreter breaks on failed allocations");
+
+	ASSERT_EQ(0, edu_ioas_alloc(self->t.iommufd, &ioas_id));
+	for (nth = 1;; nth++) {
+		ASSERT_EQ(0, edu_open(&self->t.dev, self->t.func));
+
+		fault_begin(nth);
+		rc = raw_bind(&self->t.dev, self->t.iommufd);
+		done = swept(_metadata, nth, rc, true);
+
+		if (rc)
+			ASSERT_EQ(0, raw_bind(&self->t.dev, self->t.iommufd));
+		ASSERT_EQ(0, edu_attach(&self->t.dev, ioas_id));
+		iommufd_check(_metadata, &self->t, ioas_id, true, nth);
+
+		edu_close(&self->t.dev);
+		check_resv(_metadata, &self->t);
+		if (done)
+			break;
+	}
+}
+
+TEST_F_TIMEOUT(resv_fault, iommufd_attach, 600)
+{
+	unsigned int nth;
+	__u32 ioas_id;
+	bool done;
+	int rc;
+
+	ASSERT_EQ(0,
+		  edu_open_bind(&self->t.dev, self->t.func, self->t.iommufd));
+	for (nth = 1;; nth++) {
+		ASSERT_EQ(0, edu_ioas_alloc(self->t.iommufd, &ioas_id));
+
+		fault_begin(nth);
+		rc = edu_attach(&self->t.dev, ioas_id);
+		done = swept(_metadata, nth, rc, true);
+
+		if (rc) {
+			/* Nothing is half done */
+			iommufd_check(_metadata, &self->t, ioas_id, false, nth);
+			ASSERT_EQ(0, edu_attach(&self->t.dev, ioas_id));
+		}
+		iommufd_check(_metadata, &self->t, ioas_id, true, nth);
+
+		ASSERT_EQ(0, edu_detach(&self->t.dev));
+		ASSERT_EQ(0, edu_destroy(self->t.iommufd, ioas_id));
+		check_resv(_metadata, &self->t);
+		if (done)
+			break;
+	}
+}
+
+/* From this end of the kernel log on: did the DMA API refuse a domain? */
+static bool dma_setup_failed(int log_fd)
+{
+	char line[2048];
+	bool failed = false;
+	ssize_t len;
+
+	for (;;) {
+		len = read(log_fd, line, sizeof(line) - 1);
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			return failed;
+		line[len] = 0;
+		if (strstr(line, "Failed to set up IOMMU for device"))
+			failed = true;
+	}
+}
+
+/*
+ * Change the default domain of the group from one type to another: the new one
+ * gets the direct mappings, and the DMA API its list of IOVAs not to use.
+ */
+static void sweep_type(struct __test_metadata *_metadata, struct resv_test *t,
+		       const char *from, const char *to)
+{
+	unsigned int nth;
+	char path[80];
+	char type[32];
+	int log_fd;
+	bool done;
+	int rc;
+
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/type",
+		 t->func->group);
+	log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, log_fd);
+
+	ASSERT_EQ(0, edu_write_file(path, from));
+	for (nth = 1;; nth++) {
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+		ASSERT_LE(0, fd);
+		lseek(log_fd, 0, SEEK_END);
+
+		fault_begin(nth);
+		rc = write(fd, to, strlen(to)) < 0 ? -errno : 0;
+		done = swept(_metadata, nth, rc, false);
+		close(fd);
+
+		ASSERT_EQ(0, read_type(t->func->group, type, sizeof(type)));
+		if (rc) {
+			ASSERT_STREQ(from, type)
+				TH_LOG("allocation %u failed", nth);
+			ASSERT_EQ(0, edu_write_file(path, to));
+		} else {
+			EXPECT_FALSE(dma_setup_failed(log_fd))
+				TH_LOG("DMA API left without a domain, allocation %u failed",
+				       nth);
+		}
+		ASSERT_EQ(0, read_type(t->func->group, type, sizeof(type)));
+		ASSERT_STREQ(to, type);
+		check_resv(_metadata, t);
+		if (done)
+			break;
+		ASSERT_EQ(0, edu_write_file(path, from));
+	}
+	close(log_fd);
+}
+
+TEST_F_TIMEOUT(resv_fault, default_domain, 1200)
+{
+	char path[80];
+	__u32 ioas_id;
+
+	/* The type can be changed while no driver is bound */
+	ASSERT_EQ(0, edu_unbind_driver(self->t.func));
+	sweep_type(_metadata, &self->t, "identity", "DMA");
+	sweep_type(_metadata, &self->t, "DMA", "identity");
+
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/type",
+		 self->t.func->group);
+	ASSERT_EQ(0, edu_write_file(path, "auto"));
+	ASSERT_EQ(0, edu_bind_driver(self->t.func));
+
+	/* The device is as good as before */
+	ASSERT_EQ(0,
+		  edu_open_bind(&self->t.dev, self->t.func, self->t.iommufd));
+	ASSERT_EQ(0, edu_ioas_alloc(self->t.iommufd, &ioas_id));
+	ASSERT_EQ(0, edu_attach(&self->t.dev, ioas_id));
+	iommufd_check(_metadata, &self->t, ioas_id, true, 0);
+	ASSERT_EQ(0, edu_irq_on(&self->t.dev));
+	ASSERT_EQ(1, edu_raise(&self->t.dev, EDU_TIMEOUT_MS));
+}
+
+TEST_HARNESS_MAIN
