@@ -5,6 +5,7 @@ import re
 
 RESULT = re.compile(r"^( *)(not ok|ok)(?: +(\d+))?(?: *-)?(?: +(.*?))?\s*$")
 PLAN = re.compile(r"^( *)1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?\s*$", re.I)
+TOTAL = re.compile(r"^( *)# .*: pass:\d+ fail:\d+ skip:\d+ total:(\d+)$")
 SKIP = re.compile(r"(?:^|\s)#\s*SKIP\b:?\s*(.*)$", re.I)
 
 
@@ -45,6 +46,10 @@ class Parser:
             if m[3] is not None or (m[2] == "0" and "SKIP" in line.upper()):
                 level.skip = m[3] or "no reason given"
             return []
+        m = TOTAL.match(line)
+        if m and self.levels[-1].indent > len(m[1]) and self.levels[-1].plan is None:
+            # KUnit of 6.12 gives no plan for the parameters of a test, but their number
+            self.levels[-1].plan = int(m[2])
         m = RESULT.match(line)
         if not m:
             text = line.strip().lstrip("#").strip()
