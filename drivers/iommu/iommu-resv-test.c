@@ -358,7 +358,7 @@ static const struct usable_case usable_cases[] = {
 	  { RANGE(HALF, U64_MAX, RESERVED), RANGE(0, 0, RESERVED) },
 	  { LEFT(1, HALF - 1) } },
 	{ "all of it", 0x1000, 0x1fff, { RANGE(0x1000, 0x1fff, RESERVED) }, {} },
-	{ "more than all", 0x1000, 0x1fff, { RANGE(0, U64_MAX - 1, RESERVED) },
+	{ "more than all", 0x1000, 0x1fff, { RANGE(0, U64_MAX - 2, RESERVED) },
 	  {} },
 	{ "all addresses", 0, U64_MAX,
 	  { RANGE(0, HALF - 1, RESERVED), RANGE(HALF, U64_MAX, HW_MSI) }, {} },
