@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
 #include <linux/bitmap.h>
+#include <linux/bits.h>
 #include <linux/find.h>
 #include <linux/iommu.h>
 #include <linux/prandom.h>
@@ -24,24 +25,31 @@
 #define SW_MSI		IOMMU_RESV_SW_MSI
 
 #define MAX_RANGES	8
-#define HALF		(1ULL << 63)
+#define HALF		BIT_ULL(63)
 
-/* length 0 ends a table, see NOTHING */
+/* What a line of a table is, a table ends where there is no more */
+enum test_kind {
+	NO_MORE,
+	SOME,
+	/* A region of length 0, @last counts for nothing */
+	EMPTY,
+};
+
 struct test_range {
+	enum test_kind kind;
 	u64 start;
-	u64 length;
+	u64 last;
 	enum iommu_resv_type type;
 };
 
 #define RANGE(_start, _last, _type) \
-	{ .start = (_start), .length = (_last) - (_start) + 1, .type = (_type) }
-/* A region of length 0 in the middle of a table */
+	{ .kind = SOME, .start = (_start), .last = (_last), .type = (_type) }
 #define NOTHING(_start, _type) \
-	{ .start = (_start), .length = U64_MAX, .type = (_type) }
+	{ .kind = EMPTY, .start = (_start), .type = (_type) }
 
-static bool is_nothing(const struct test_range *range)
+static u64 range_length(const struct test_range *range)
 {
-	return range->length == U64_MAX;
+	return range->kind == SOME ? range->last - range->start + 1 : 0;
 }
 
 static void list_add_region(struct kunit *test, struct list_head *list,
@@ -60,10 +68,9 @@ static void list_add_ranges(struct kunit *test, struct list_head *list,
 {
 	unsigned int i;
 
-	for (i = 0; i != MAX_RANGES && ranges[i].length; i++)
+	for (i = 0; i != MAX_RANGES && ranges[i].kind != NO_MORE; i++)
 		list_add_region(test, list, ranges[i].start,
-				is_nothing(&ranges[i]) ? 0 : ranges[i].length,
-				ranges[i].type);
+				range_length(&ranges[i]), ranges[i].type);
 }
 
 static void list_free(struct list_head *list)
@@ -90,8 +97,7 @@ static void insert(struct kunit *test, struct list_head *list, u64 start,
 static void insert_range(struct kunit *test, struct list_head *list,
 			 const struct test_range *range)
 {
-	insert(test, list, range->start, is_nothing(range) ? 0 : range->length,
-	       range->type);
+	insert(test, list, range->start, range_length(range), range->type);
 }
 
 static void expect_region(struct kunit *test,
@@ -99,7 +105,7 @@ static void expect_region(struct kunit *test,
 			  const struct test_range *want)
 {
 	KUNIT_EXPECT_EQ(test, region->start, want->start);
-	KUNIT_EXPECT_EQ(test, region->length, want->length);
+	KUNIT_EXPECT_EQ(test, region->length, range_length(want));
 	KUNIT_EXPECT_EQ(test, region->type, want->type);
 }
 
@@ -111,13 +117,13 @@ static void expect_list(struct kunit *test, struct list_head *list,
 
 	list_for_each_entry(region, list, list) {
 		KUNIT_ASSERT_LT(test, i, MAX_RANGES);
-		KUNIT_ASSERT_NE_MSG(test, want[i].length, 0,
+		KUNIT_ASSERT_NE_MSG(test, want[i].kind, NO_MORE,
 				    "unexpected 0x%llx + 0x%zx type %d",
 				    (u64)region->start, region->length,
 				    region->type);
 		expect_region(test, region, &want[i++]);
 	}
-	KUNIT_EXPECT_TRUE_MSG(test, i == MAX_RANGES || !want[i].length,
+	KUNIT_EXPECT_TRUE_MSG(test, i == MAX_RANGES || want[i].kind == NO_MORE,
 			      "only %u regions", i);
 }
 
@@ -212,6 +218,7 @@ static const struct merge_case merge_cases[] = {
 	  { RANGE(0x1000, 0x1fff, RESERVED), NOTHING(0x1000, DIRECT) },
 	  { RANGE(0x1000, 0x1fff, RESERVED) } },
 };
+
 KUNIT_ARRAY_PARAM_DESC(merge, merge_cases, name);
 
 static void test_merge(struct kunit *test)
@@ -220,7 +227,7 @@ static void test_merge(struct kunit *test)
 	unsigned int i;
 	LIST_HEAD(list);
 
-	for (i = 0; i != MAX_RANGES && c->in[i].length; i++)
+	for (i = 0; i != MAX_RANGES && c->in[i].kind != NO_MORE; i++)
 		insert_range(test, &list, &c->in[i]);
 	expect_list(test, &list, c->want);
 	list_free(&list);
@@ -358,7 +365,7 @@ static const struct usable_case usable_cases[] = {
 	  { RANGE(HALF, U64_MAX, RESERVED), RANGE(0, 0, RESERVED) },
 	  { LEFT(1, HALF - 1) } },
 	{ "all of it", 0x1000, 0x1fff, { RANGE(0x1000, 0x1fff, RESERVED) }, {} },
-	{ "more than all", 0x1000, 0x1fff, { RANGE(0, U64_MAX - 2, RESERVED) },
+	{ "more than all", 0x1000, 0x1fff, { RANGE(0, U64_MAX - 1, RESERVED) },
 	  {} },
 	{ "all addresses", 0, U64_MAX,
 	  { RANGE(0, HALF - 1, RESERVED), RANGE(HALF, U64_MAX, HW_MSI) }, {} },
@@ -392,6 +399,7 @@ static const struct usable_case usable_cases[] = {
 	  { RANGE(0x1000, 0x1fff, RELAXABLE), RANGE(0x1800, 0x2fff, DIRECT) },
 	  { LEFT(0, 0x17ff), LEFT(0x3000, 0xffff) } },
 };
+
 KUNIT_ARRAY_PARAM_DESC(usable, usable_cases, name);
 
 static int usable_collect(u64 start, u64 last, void *data)
@@ -411,8 +419,8 @@ static void test_usable(struct kunit *test)
 
 	list_add_ranges(test, &list, c->in);
 	KUNIT_EXPECT_EQ(test, 0,
-			iommu_resv_for_each_usable(&list, c->start, c->last,
-						   usable_collect, &left));
+			iommu_resv_walk_usable(&list, c->start, c->last,
+					       usable_collect, &left));
 	expect_list(test, &left, c->want);
 	list_free(&list);
 	list_free(&left);
@@ -437,9 +445,9 @@ static void test_usable_stops(struct kunit *test)
 	for (i = 1; i <= 3; i++) {
 		calls_left = i;
 		KUNIT_EXPECT_EQ(test, -ENOSPC,
-				iommu_resv_for_each_usable(&list, 0, U64_MAX,
-							   usable_stop,
-							   &calls_left));
+				iommu_resv_walk_usable(&list, 0, U64_MAX,
+						       usable_stop,
+						       &calls_left));
 		KUNIT_EXPECT_EQ(test, calls_left, 0);
 	}
 	list_free(&list);
@@ -465,8 +473,8 @@ static void test_usable_many(struct kunit *test)
 		list_add_region(test, &list, (i * 7 % num) * 0x2000, 0x1000,
 				RESERVED);
 	KUNIT_EXPECT_EQ(test, 0,
-			iommu_resv_for_each_usable(&list, 0, U64_MAX,
-						   usable_count, &seen));
+			iommu_resv_walk_usable(&list, 0, U64_MAX,
+					       usable_count, &seen));
 	KUNIT_EXPECT_EQ(test, seen, num);
 	list_free(&list);
 }
@@ -507,6 +515,7 @@ static const struct bridge_case {
 	{ "both", 0, { LEFT(0x1000, 0x1fff) }, { LEFT(0, HALF - 1) },
 	  { WINDOW(0x1000, 0x1fff), NO_DMA(HALF, U64_MAX) } },
 };
+
 KUNIT_ARRAY_PARAM_DESC(bridge, bridge_cases, name);
 
 static void bridge_add(struct kunit *test, struct list_head *list, u64 offset,
@@ -528,9 +537,8 @@ static void bridge_add_ranges(struct kunit *test, struct list_head *list,
 {
 	unsigned int i;
 
-	for (i = 0; i != MAX_RANGES && ranges[i].length; i++)
-		bridge_add(test, list, offset, ranges[i].start,
-			   ranges[i].start + (ranges[i].length - 1),
+	for (i = 0; i != MAX_RANGES && ranges[i].kind != NO_MORE; i++)
+		bridge_add(test, list, offset, ranges[i].start, ranges[i].last,
 			   IORESOURCE_MEM);
 }
 
@@ -673,6 +681,7 @@ static const struct model_place {
 	{ "middle", HALF - 13 },
 	{ "top", U64_MAX - MODEL_BITS + 1 },
 };
+
 KUNIT_ARRAY_PARAM_DESC(model_place, model_places, name);
 
 /* Add a random region, one of 16 of them has no byte */
@@ -715,8 +724,9 @@ static bool model_pop(struct model *m, struct test_range *range)
 
 	len = find_next_zero_bit(m->type[best_t], MODEL_BITS, best) - best;
 	bitmap_clear(m->type[best_t], best, len);
+	range->kind = SOME;
 	range->start = m->base + best;
-	range->length = len;
+	range->last = range->start + len - 1;
 	range->type = model_types[best_t];
 	return true;
 }
@@ -746,9 +756,9 @@ static void model_expect_usable(struct kunit *test, struct model *m,
 	LIST_HEAD(usable);
 
 	KUNIT_EXPECT_EQ(test, 0,
-			iommu_resv_for_each_usable(list, m->base + first,
-						   m->base + last,
-						   usable_collect, &usable));
+			iommu_resv_walk_usable(list, m->base + first,
+					       m->base + last,
+					       usable_collect, &usable));
 
 	start = first;
 	list_for_each_entry(left, &usable, list) {
@@ -816,6 +826,7 @@ static struct kunit_suite iommu_resv_test_suite = {
 	.name = "iommu-resv",
 	.test_cases = iommu_resv_test_cases,
 };
+
 kunit_test_suites(&iommu_resv_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of reserved IOVA regions");

@@ -31,6 +31,7 @@
 #include <linux/iommu.h>
 #include <linux/limits.h>
 #include <linux/list_sort.h>
+#include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/pci.h>
 #include <linux/seq_buf.h>
@@ -46,6 +47,8 @@
  *
  * Elements are sorted by start address and overlapping segments
  * of the same type are merged. A region of no bytes is left out.
+ *
+ * Return: 0, or -ENOMEM with @regions as it was.
  */
 int iommu_insert_resv_region(struct iommu_resv_region *new,
 			     struct list_head *regions)
@@ -175,7 +178,7 @@ void iommu_resv_sort(struct list_head *list)
 EXPORT_SYMBOL_GPL(iommu_resv_sort);
 
 /**
- * iommu_resv_for_each_usable - Call a function for each range left for DMA
+ * iommu_resv_walk_usable - Call a function for each range left for DMA
  * @list: Regions, of a device or of a group, is sorted by this function
  * @start: First IOVA of interest, usually of the aperture
  * @last: Last IOVA of interest, inclusive; nothing is left if it is below @start
@@ -188,9 +191,8 @@ EXPORT_SYMBOL_GPL(iommu_resv_sort);
  *
  * Return: 0, or the first value other than 0 that @fn returns, which ends it.
  */
-int iommu_resv_for_each_usable(struct list_head *list, u64 start, u64 last,
-			       int (*fn)(u64 start, u64 last, void *data),
-			       void *data)
+int iommu_resv_walk_usable(struct list_head *list, u64 start, u64 last,
+			   iommu_usable_fn_t fn, void *data)
 {
 	struct iommu_resv_region *region;
 	int ret;
@@ -222,12 +224,18 @@ int iommu_resv_for_each_usable(struct list_head *list, u64 start, u64 last,
 	}
 	return fn(start, last, data);
 }
-EXPORT_SYMBOL_GPL(iommu_resv_for_each_usable);
+EXPORT_SYMBOL_GPL(iommu_resv_walk_usable);
 
 static int resv_add(u64 start, u64 last, enum iommu_resv_type type,
 		    struct list_head *list)
 {
 	struct iommu_resv_region *region;
+
+	/* Nobody on a 32-bit kernel can map there, or tell a longer length */
+	if (start > SIZE_MAX)
+		return 0;
+	last = min_t(u64, last, start + SIZE_MAX - 1);
+	last = min_t(u64, last, SIZE_MAX);
 
 	region = iommu_alloc_resv_region(start, last - start + 1, 0, type,
 					 GFP_KERNEL);
@@ -244,6 +252,12 @@ static void resv_free(struct list_head *list)
 	list_for_each_entry_safe(region, next, list, list)
 		kfree(region);
 }
+
+/*
+ * Protects the order of pci_host_bridge::dma_ranges, which the DMA API sorts. All
+ * groups behind a bridge share the list, so their mutexes do not do.
+ */
+DEFINE_MUTEX(iommu_bridge_lock);
 
 /* Bus addresses of a window, false if it has none */
 static bool window_range(const struct resource_entry *window, u64 *start,
@@ -274,16 +288,16 @@ static int resv_add_outside(struct list_head *dma_ranges,
 	resource_list_for_each_entry(window, dma_ranges) {
 		if (!window_range(window, &start, &last))
 			continue;
-		/* 2^64 bytes have no length, and leave nothing */
-		if (!start && last == U64_MAX)
+		/* All bytes that there are have no length, and leave nothing */
+		if (!start && last >= SIZE_MAX)
 			goto out_free;
 		ret = resv_add(start, last, IOMMU_RESV_RESERVED, &inside);
 		if (ret)
 			goto out_free;
 	}
 	if (!list_empty(&inside))
-		ret = iommu_resv_for_each_usable(&inside, 0, U64_MAX,
-						 resv_add_no_dma, list);
+		ret = iommu_resv_walk_usable(&inside, 0, U64_MAX,
+					     resv_add_no_dma, list);
 out_free:
 	resv_free(&inside);
 	return ret;
@@ -348,12 +362,16 @@ EXPORT_SYMBOL_IF_KUNIT(iommu_resv_add_bridge);
 int iommu_get_advisory_regions(struct device *dev, struct list_head *list)
 {
 	struct pci_host_bridge *bridge;
+	int ret;
 
 	if (!dev_is_pci(dev))
 		return 0;
 	bridge = pci_find_host_bridge(to_pci_dev(dev)->bus);
-	return iommu_resv_add_bridge(&bridge->windows, &bridge->dma_ranges,
-				     list);
+	mutex_lock(&iommu_bridge_lock);
+	ret = iommu_resv_add_bridge(&bridge->windows, &bridge->dma_ranges,
+				    list);
+	mutex_unlock(&iommu_bridge_lock);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_get_advisory_regions);
 
@@ -417,7 +435,7 @@ char *iommu_resv_print(struct list_head *regions, u64 start, u64 last,
 			resv_print(&s, region->start,
 				   iommu_resv_region_last(region),
 				   resv_type_string[region->type]);
-	iommu_resv_for_each_usable(regions, start, last, resv_print_usable, &s);
+	iommu_resv_walk_usable(regions, start, last, resv_print_usable, &s);
 
 	WARN_ON(seq_buf_has_overflowed(&s));
 	*len = seq_buf_used(&s);

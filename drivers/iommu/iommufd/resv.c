@@ -463,7 +463,7 @@ int iommufd_device_resv_regions(struct iommufd_ucmd *ucmd)
 	return rc;
 }
 
-/* Where to put the ranges that iommu_resv_for_each_usable() finds */
+/* Where to put the ranges that iommu_resv_walk_usable() finds */
 struct resv_ranges {
 	struct iommu_iova_range __user *uptr;
 	u32 room;
@@ -504,8 +504,8 @@ static int device_iova_ranges(struct iommufd_ucmd *ucmd,
 	rc = device_read_resv(idev, &resv, &chosen);
 	if (rc)
 		return rc;
-	rc = iommu_resv_for_each_usable(&resv, start, last, resv_copy_range,
-					&ranges);
+	rc = iommu_resv_walk_usable(&resv, start, last, resv_copy_range,
+				    &ranges);
 	iommu_put_resv_regions(idev->dev, &resv);
 	if (rc)
 		return rc;
