@@ -231,11 +231,13 @@ static int resv_add(u64 start, u64 last, enum iommu_resv_type type,
 {
 	struct iommu_resv_region *region;
 
-	/* Nobody on a 32-bit kernel can map there, or tell a longer length */
+	/* Nobody on a 32-bit kernel can map there */
 	if (start > SIZE_MAX)
 		return 0;
-	last = min_t(u64, last, start + SIZE_MAX - 1);
 	last = min_t(u64, last, SIZE_MAX);
+	/* Nor is there a length for all of it */
+	if (!start && last == SIZE_MAX)
+		last--;
 
 	region = iommu_alloc_resv_region(start, last - start + 1, 0, type,
 					 GFP_KERNEL);
