@@ -14,8 +14,9 @@
  *	            ^        ^
  *	          group -> needs: slot -> count
  *
- * window: The IOVA range that an IOMMU driver sets aside (IOMMU_RESV_SW_MSI),
- *   cut into slots of PAGE_SIZE. Groups with the same range share the window.
+ * window: The IOVA range that an IOMMU driver sets aside (IOMMU_RESV_SW_MSI), or
+ *   that user space has chosen in its place, see resv.c, cut into slots of
+ *   PAGE_SIZE. Groups with the same range share the window.
  *   It lives as long as a group does that uses it. Both ends are inclusive,
  *   start is the first byte and last the last one.
  * page: A doorbell that has a slot. It lives as long as a group needs it, then
