@@ -8,7 +8,6 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 patches=$top/patches
 src=$build/src
-mkdir -p "$src"
 
 : "${ARCH:=arm64}" "${BASELINE:=}" "${DEBUG:=}" "${PAGES:=}" "${KSRC:=}" "${WORKTREE:=}" "${T:=}" "${V:=}"
 # Set by our own scripts: a kernel for measuring, one for compiling only, the first N patches
@@ -16,6 +15,35 @@ mkdir -p "$src"
 
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 say() { printf '%s\n' "$*"; }
+
+# build/ is ours if it holds the mark that was put there when it was made. Nothing is
+# ever removed outside of it, and nothing in a build/ that somebody else made.
+mark=$build/CACHEDIR.TAG
+if [ ! -e "$mark" ]; then
+	[ -z "$(find "$build" -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1)" ] ||
+		die "$build holds files and no CACHEDIR.TAG: these scripts did not make it." \
+			"Move it away, or if it may be deleted at any time: touch $mark"
+	mkdir -p "$build"
+	printf '%s\n' 'Signature: 8a477f597d28d172789f06886806bc55' \
+		'# Made by scripts/ of this repository, which may delete all that is in this folder.' \
+		>"$mark"
+fi
+mkdir -p "$src"
+
+# discard <path...>: the only way a script here removes a folder
+discard()
+{
+	local p dir
+	for p; do
+		[ -e "$p" ] || [ -L "$p" ] || continue
+		dir=$(cd "$(dirname "$p")" && pwd -P)/$(basename "$p")
+		case $dir in
+		*/.. | */.) die "refusing to remove $p: not the name of a file or folder" ;;
+		"$(cd "$build" && pwd -P)"/?*) rm -rf -- "$p" ;;
+		*) die "refusing to remove $p: it is not below $build" ;;
+		esac
+	done
+}
 
 case $ARCH in
 arm64) karch=arm64 image=Image cross=aarch64-linux-gnu- host=aarch64 ;;
