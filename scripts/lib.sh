@@ -1,6 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Sourced by every script here: paths, the variables of the command line, and how
-# to say things. Exit codes: 0 pass, 1 test failure, 2 harness error, 4 skip, 124 timeout.
+# SPDX-License-Identifier: GPL-2.0-only
+# Sourced by every script here: paths, the variables of the command line, all checked
+# before any work, and how to say things.
+# Exit codes: 0 pass, 1 test failure, 2 harness error, 4 nothing ran, 124 timeout.
 
 set -euo pipefail
 unset MAKEFLAGS MFLAGS MAKELEVEL # ours are not for the kernel's make
@@ -9,12 +11,25 @@ build=$top/build
 patches=$top/patches
 src=$build/src
 
-: "${ARCH:=arm64}" "${BASELINE:=}" "${DEBUG:=}" "${PAGES:=}" "${KSRC:=}" "${WORKTREE:=}" "${T:=}" "${V:=}"
+: "${ARCH:=}" "${BASELINE:=}" "${DEBUG:=}" "${PAGES:=}" "${KSRC:=}" "${WORKTREE:=}" "${T:=}" "${V:=}"
+: "${MACHINE:=}" "${MINUTES:=}" "${FORCE:=}"
 # Set by our own scripts: a kernel for measuring, one for compiling only, the first N patches
 : "${BENCH:=}" "${COMPILE:=}" "${STEP:=}" "${JOBS:=$(nproc)}"
 
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 say() { printf '%s\n' "$*"; }
+
+case $top in *[[:space:]:]*)
+	die "kbuild cannot build below a path with a space or a colon; move this clone: $top" ;;
+esac
+for tool in git:git flock:util-linux; do
+	command -v "${tool%%:*}" >/dev/null ||
+		die "${tool%%:*} is missing. As root: apt-get update && apt-get install -y ${tool##*:}"
+done
+if ! why=$(git -C "$top" rev-parse --git-dir 2>&1) && [[ $why == *dubious* ]]; then
+	die "git refuses this clone, which belongs to $(stat -c %U "$top"). Use a clone of your own," \
+		"or trust this one: git config --global --add safe.directory $top"
+fi
 
 # build/ is ours if it holds the mark that was put there when it was made. Nothing is
 # ever removed outside of it, and nothing in a build/ that somebody else made.
@@ -23,12 +38,19 @@ if [ ! -e "$mark" ]; then
 	[ -z "$(find "$build" -mindepth 1 -maxdepth 1 2>/dev/null | head -n 1)" ] ||
 		die "$build holds files and no CACHEDIR.TAG: these scripts did not make it." \
 			"Move it away, or if it may be deleted at any time: touch $mark"
+	[ -w "$top" ] || die "$top cannot be written to; use a clone of your own"
 	mkdir -p "$build"
 	printf '%s\n' 'Signature: 8a477f597d28d172789f06886806bc55' \
 		'# Made by scripts/ of this repository, which may delete all that is in this folder.' \
 		>"$mark"
 fi
-mkdir -p "$src"
+for dir in "$build" "$src" "$build/log"; do
+	if [ -e "$dir" ] && [ ! -w "$dir" ]; then
+		die "$dir belongs to $(stat -c %U "$dir") and cannot be written to by $(id -un)." \
+			"As root: chown -R $(id -un) $build"
+	fi
+done
+mkdir -p "$src" "$build/log"
 
 # discard <path...>: the only way a script here removes a folder
 discard()
@@ -45,20 +67,55 @@ discard()
 	done
 }
 
+machines() { sed -nE 's/^\[([a-z].*)\]$/\1/p' "$top/scripts/machines.ini"; }
+# tests [group...]: the names in tests.list
+tests()
+{
+	sed -E 's/[[:space:]]*#.*//; /^$/d' "$top/scripts/tests.list" | while read -r name group _; do
+		case " $* " in "  " | *" $group "*) say "$name" ;; esac
+	done
+}
+# one_of <variable> <word...>: its value is one of the words, or the answer says which there are
+one_of()
+{
+	local var=$1 w
+	shift
+	for w; do [ "${!var}" != "$w" ] || return 0; done
+	die "$var=${!var} is unknown; there is: $*"
+}
+
+[ -z "$MACHINE" ] || { mapfile -t words < <(machines); one_of MACHINE "${words[@]}"; }
+if [ -n "$MACHINE" ] && [ -n "$ARCH" ] && [ "$ARCH" != "${MACHINE%%-*}" ]; then
+	die "MACHINE=$MACHINE is not of ARCH=$ARCH; leave one of them out"
+fi
+[ -z "$MACHINE" ] || ARCH=${MACHINE%%-*}
+: "${ARCH:=arm64}"
 case $ARCH in
 arm64) karch=arm64 image=Image cross=aarch64-linux-gnu- host=aarch64 ;;
 x86_64) karch=x86 image=bzImage cross=x86_64-linux-gnu- host=x86_64 ;;
 riscv) [ -n "$COMPILE" ] || die "ARCH=riscv is only compiled, by make check-style"
 	karch=riscv image=Image cross=riscv64-linux-gnu- host=riscv64 ;;
-*) die "unknown ARCH=$ARCH; it is arm64 or x86_64" ;;
+*) one_of ARCH arm64 x86_64 ;;
 esac
 [ "$(uname -m)" != "$host" ] || cross=
-case $DEBUG in '' | kasan | gdb) ;; *) die "unknown DEBUG=$DEBUG; it is kasan or nothing" ;; esac
+[ -z "$DEBUG" ] || one_of DEBUG kasan gdb coverage
 case $PAGES in
 '' | 4k) PAGES= ;;
 64k) [ "$ARCH" = arm64 ] || die "PAGES=64k needs ARCH=arm64" ;;
-*) die "unknown PAGES=$PAGES; it is 4k or 64k" ;;
+*) one_of PAGES 4k 64k ;;
 esac
+case $MINUTES in *[!0-9]*) die "MINUTES=$MINUTES is not a number" ;; esac
+if [ -n "$T" ]; then
+	mapfile -t words < <(tests)
+	for name in "${words[@]}"; do
+		# shellcheck disable=SC2053 # T is a glob
+		[[ $name != $T ]] || { found=1; break; }
+	done
+	[ -n "${found:-}" ] || die "T=$T matches no test; there is: $(tests series stock long bench | paste -sd' ')"
+fi
+for var in KSRC WORKTREE; do
+	[ -z "${!var}" ] || [ -d "${!var}" ] || die "$var=${!var} is not a folder"
+done
 
 # One build folder for each thing that makes another kernel.
 flavour=$ARCH${BASELINE:+-plain}${DEBUG:+-$DEBUG}${PAGES:+-$PAGES}${BENCH:+-bench}${COMPILE:+-compile}${STEP:+-bisect}
@@ -77,7 +134,28 @@ need_space()
 	[ "$free" -ge "$1" ] || die "no disk space: $1 GB needed under $build, $free GB free"
 }
 
-base_get() { [ -f "$patches/BASE" ] && sed -n "s/^$1 //p" "$patches/BASE"; }
+base_get() { [ ! -f "$patches/BASE" ] || sed -n "s/^$1 //p" "$patches/BASE"; }
+
+# The patches in their order, as patches/series names them; # starts a comment
+list_series()
+{
+	[ ! -f "$patches/series" ] || sed -E 's/[[:space:]]*(#.*)?$//; /^$/d' "$patches/series"
+}
+# read_series: the same into the array series, each of them there
+read_series()
+{
+	local p
+	mapfile -t series < <(list_series)
+	for p in "${series[@]}"; do
+		[ -f "$patches/$p" ] || die "patches/series names $p, which is not there"
+	done
+}
+# series_files: every path that the patches of the array series touch, sorted
+series_files()
+{
+	[ ${#series[@]} = 0 ] ||
+		sed -nE 's#^(\+\+\+ b|--- a)/([^\t]*).*#\2#p' "${series[@]/#/$patches/}" | sort -u
+}
 
 # stage <name> <command...>: one line with seconds; the output goes to a log, and
 # is shown (V=1: always) when the command fails. The command's status is returned.
@@ -85,7 +163,6 @@ stage()
 {
 	local name=$1 log rc=0 t0=$SECONDS
 	shift
-	mkdir -p "$build/log"
 	log=$build/log/${name//[^A-Za-z0-9_.-]/_}.log
 	if [ -n "$V" ]; then
 		"$@" 2>&1 | tee "$log" || rc=${PIPESTATUS[0]}
@@ -108,5 +185,5 @@ kmake()
 {
 	local tree=$1
 	shift
-	make -C "$tree" O="$kobj" ARCH=$karch CROSS_COMPILE=$cross -j"$JOBS" --no-print-directory "$@"
+	make -C "$tree" O="$kobj" ARCH="$karch" CROSS_COMPILE="$cross" -j"$JOBS" --no-print-directory "$@"
 }
