@@ -68,11 +68,14 @@ discard()
 }
 
 machines() { sed -nE 's/^\[([a-z].*)\]$/\1/p' "$top/scripts/machines.ini"; }
-# tests [group...]: the names in tests.list
+# tests <group...>: the names in tests.list
 tests()
 {
+	local name group g
 	sed -E 's/[[:space:]]*#.*//; /^$/d' "$top/scripts/tests.list" | while read -r name group _; do
-		case " $* " in "  " | *" $group "*) say "$name" ;; esac
+		for g in "$@"; do
+			case ,$group, in *",$g,"*) say "$name" && break ;; esac
+		done
 	done
 }
 # one_of <variable> <word...>: its value is one of the words, or the answer says which there are
@@ -106,7 +109,7 @@ case $PAGES in
 esac
 case $MINUTES in *[!0-9]*) die "MINUTES=$MINUTES is not a number" ;; esac
 if [ -n "$T" ]; then
-	mapfile -t words < <(tests)
+	mapfile -t words < <(tests series stock long bench self)
 	for name in "${words[@]}"; do
 		# shellcheck disable=SC2053 # T is a glob
 		[[ $name != $T ]] || { found=1; break; }
@@ -124,7 +127,7 @@ out=$build/$flavour
 
 export CCACHE_DIR=${CCACHE_DIR:-$build/ccache} CCACHE_BASEDIR=${CCACHE_BASEDIR:-$top}
 export CCACHE_NOHASHDIR=1 PATH=/usr/lib/ccache:$PATH
-export KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=localhost LC_ALL=C
+export PYTHONDONTWRITEBYTECODE=1 KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=localhost LC_ALL=C
 
 # need_space <GB>
 need_space()
