@@ -49,10 +49,16 @@ absorb:        ## edits in drivers/, include/, ... -> fixups of the patches that
 	@scripts/branches absorb
 range-diff:    ## what changed in patches/ since FROM= (default HEAD) of this repository
 	@scripts/series range-diff
+compile-commands: ## build/linux/compile_commands.json for clangd
+	@WORKTREE=build/linux scripts/build compile-commands
+report:        ## write the figures of README.md and TESTING.md from the last runs
+	@scripts/report.py build/report README.md TESTING.md
+send:          ## write each topic as mails with recipients into build/send/, send nothing
+	@scripts/send
 list:          ## write patches/README.md, the table of the patches
 	@scripts/series list
 clean:         ## remove builds and results; keep sources, ccache and build/linux
 	@scripts/build clean
 
 .PHONY: help run compare bench stress shell gdb kernel headers check check-series check-style \
-	check-front check-bisect selftest docs worktree export absorb range-diff list clean
+	check-front check-bisect selftest docs worktree export absorb range-diff compile-commands report send list clean

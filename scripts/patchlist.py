@@ -4,7 +4,8 @@
 
   patchlist.py <folder of the patches>
 
-What a patch touches is its diffstat, the rest is in its message.
+The last column is from the file shown-by: subject, tab, what shows that the patch works. It is
+an error if that names a patch that is not there.
 """
 
 import email
@@ -28,11 +29,19 @@ def read(path):
     return subject, fixes, added, removed
 
 
+def read_shown(folder):
+    try:
+        with open(os.path.join(folder, "shown-by"), encoding="utf-8") as f:
+            return dict(line.rstrip("\n").split("\t", 1) for line in f if "\t" in line)
+    except FileNotFoundError:
+        return {}
+
+
 def main():
     folder = sys.argv[1]
     with open(os.path.join(folder, "series"), encoding="utf-8") as f:
         names = [n.split("#")[0].strip() for n in f]
-    topic = None
+    shown, topic = read_shown(folder), None
     print("<!-- Written by make list. -->\n# The patches\n")
     print("In the order of [series](series); the topics build on each other, 0-fixes stands alone.")
     for nr, name in enumerate(filter(None, names), 1):
@@ -42,10 +51,14 @@ def main():
             print(f"\n## {topic}\n")
             if os.path.exists(os.path.join(folder, cover)):
                 print(f"What it is about: [{cover}]({cover})\n")
-            print("| # | Patch | Lines | Fixes |\n| --: | --- | --: | --- |")
+            print("| # | Patch | Lines | Fixes | Shown by |\n| --: | --- | --: | --- | --- |")
         subject, fixes, added, removed = read(os.path.join(folder, name))
+        how = shown.pop(subject, "")
         subject = subject.replace("|", "\\|")
-        print(f"| {nr} | [{subject}]({name}) | +{added} -{removed} | {' '.join(fixes)} |")
+        print(f"| {nr} | [{subject}]({name}) | +{added} -{removed} | {' '.join(fixes)} | {how} |")
+    if shown:
+        print("error: patches/shown-by names what is not in the series: " + "; ".join(shown), file=sys.stderr)
+        sys.exit(2)
 
 
 main()

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Write the figures of the documents: make report.
+
+  report.py <build/report> <document>...
+
+A document holds blocks between "<!-- report: NAME [ARG] -->" and "<!-- end -->". Each is
+replaced by what the last run of a command left in build/report/:
+  output CMD         the last output of make CMD, as it was printed
+  output CMD REGEX   of that only the lines that match, and the first and the last one
+  machines           what make check booted: machine, kernel, programs, counts, seconds
+  skips              the reasons for skipped tests, by machine
+A block whose command has not been run stays as it is and is named.
+"""
+
+import json
+import os
+import re
+import sys
+
+BLOCK = re.compile(r"(<!-- report: ([^>]*?) -->\n)(.*?)(<!-- end -->)", re.S)
+
+
+class Missing(Exception):
+    pass
+
+
+def lines_of(folder, cmd):
+    try:
+        with open(os.path.join(folder, cmd + ".txt"), encoding="utf-8") as f:
+            return [line.rstrip() for line in f]
+    except FileNotFoundError:
+        raise Missing(f"make {cmd}") from None
+
+
+def boots(folder):
+    try:
+        with open(os.path.join(folder, "check.boots"), encoding="utf-8") as f:
+            rows = [line.rstrip("\n").split("\t") for line in f]
+    except FileNotFoundError:
+        raise Missing("make check") from None
+    if not rows:
+        raise Missing("make check")
+    for machine, kernel, path in rows:
+        with open(os.path.join(path, "result.json"), encoding="utf-8") as f:
+            yield machine, kernel, json.load(f)
+
+
+def output(folder, cmd, regex=None):
+    lines = lines_of(folder, cmd)
+    if regex:
+        keep = [n for n, line in enumerate(lines)
+                if n in (0, len(lines) - 1) or re.search(regex, line)]
+        lines = [lines[n] for n in keep]
+    return "```\n" + f"$ make {cmd}\n" + "\n".join(lines).strip("\n") + "\n```\n"
+
+
+def kernel_name(kernel, machine):
+    words = {"kasan": "KASAN, kmemleak, lockdep", "64k": "64K pages", "plain": "plain 6.12"}
+    rest = kernel[len(machine.split("-")[0]):].strip("-").split("-")
+    return ", ".join(words.get(w, w) for w in rest if w) or "-"
+
+
+def machines(folder):
+    out = ["| Machine | Kernel | Tests (passed) | Passed | Skipped | Seconds |",
+           "| --- | --- | --- | --: | --: | --: |"]
+    total = [0, 0, 0]
+    for machine, kernel, r in boots(folder):
+        if "plain" in kernel:
+            continue
+        tests = ", ".join(f"{s['name']} {s['passed']}" for s in r["suites"] if s["name"] != "harness")
+        seconds = round(sum(s["seconds"] for s in r["suites"]))
+        out.append(f"| {machine} | {kernel_name(kernel, machine)} | {tests} | "
+                   f"{r['passed']} | {r['skipped']} | {seconds} |")
+        total = [a + b for a, b in zip(total, (r["passed"], r["skipped"], seconds))]
+    out.append(f"| all | | | {total[0]} | {total[1]} | {total[2]} |")
+    return "\n".join(out) + "\n"
+
+
+def skips(folder):
+    why = {}
+    for machine, kernel, r in boots(folder):
+        for t in r["tests"]:
+            if t["status"] == "skipped":
+                why.setdefault(t["text"], {}).setdefault(machine, set()).add(t["name"])
+    out = ["| Reason | Machines | Tests |", "| --- | --- | --- |"]
+    for text, where in sorted(why.items()):
+        names = sorted(set().union(*where.values()))
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        out.append(f"| {text} | {', '.join(sorted(where))} | {shown} |")
+    return "\n".join(out) + "\n"
+
+
+def main():
+    folder, stale = sys.argv[1], []
+
+    def fill(m):
+        name, *args = m[2].split(None, 2)
+        try:
+            return m[1] + {"output": output, "machines": machines, "skips": skips}[name](folder, *args) + m[4]
+        except Missing as e:
+            stale.append(f"{m[2]}: run {e} first")
+            return m[0]
+
+    for path in sys.argv[2:]:
+        with open(path, encoding="utf-8") as f:
+            old = f.read()
+        new = BLOCK.sub(fill, old)
+        if new != old:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(new)
+        print(f"{path}: {'written' if new != old else 'unchanged'}")
+    for s in stale:
+        print("not refreshed:", s)
+
+
+if __name__ == "__main__":
+    main()
