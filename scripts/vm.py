@@ -23,6 +23,7 @@ import results
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SELFTESTS = os.path.join(HERE, "../tools/testing/selftests/iommu")
+DISK_SIZE = 16 << 20
 
 QEMU = {"arm64": "qemu-system-aarch64", "x86_64": "qemu-system-x86_64"}
 HOST = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -152,6 +153,18 @@ def write_initrd(files, path, gen):
         subprocess.run([gen, spec], stdout=f, check=True)
 
 
+def disks(cfg, out):
+    """An NVMe controller for each PCI address of the machine, with a sparse file behind it"""
+    cmd = []
+    for nr, addr in enumerate(cfg["disks"].split()):
+        path = f"{out}/disk{nr}.img"
+        with open(path, "wb") as f:
+            f.truncate(DISK_SIZE)
+        cmd += ["-drive", f"if=none,id=disk{nr},format=raw,cache=unsafe,file={path}",
+                "-device", f"nvme,drive=disk{nr},serial=disk{nr},addr={addr}"]
+    return cmd
+
+
 def qemu_command(cfg, args, initrd):
     arch, out, accel = cfg["arch"], args.results, args.accel or "tcg"
     if accel == "tcg":
@@ -165,7 +178,7 @@ def qemu_command(cfg, args, initrd):
     append = " ".join(filter(None, [CONSOLE[arch], f"panic=-1 oops=panic hugepages={args.hugepages}",
                                     cfg["append"], *args.append, "quiet" if args.shell else ""]))
     cmd = [QEMU[arch], "-accel", accel, *shlex.split(cfg["qemu"]), *cpu, *smp,
-           "-m", cfg["memory"], *shlex.split(cfg["devices"]),
+           "-m", cfg["memory"], *shlex.split(cfg["devices"]), *disks(cfg, out),
            "-nodefaults", "-display", "none", "-no-reboot",
            "-kernel", args.kernel, "-initrd", initrd, "-append", append]
     if args.shell:
