@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Drive QEMU's edu device (vendor 0x1234, device 0x11e8) through vfio-pci.
+ * Drive QEMU's edu device through vfio-pci.
  * See vfio_edu.h for the states of a device.
  */
 #include <dirent.h>
@@ -23,6 +23,11 @@
 #include "vfio_edu.h"
 
 #define SYSFS_PCI "/sys/bus/pci"
+
+enum {
+	EDU_VENDOR = 0x1234,
+	EDU_DEVICE = 0x11e8,
+};
 
 /* Registers in BAR 0 */
 enum {
@@ -125,7 +130,9 @@ static int cmp_func(const void *a, const void *b)
 		      ((const struct edu_func *)b)->bdf);
 }
 
-int edu_scan(struct edu_func *funcs, int max)
+/* The functions with this vendor and device ID, sorted by address */
+static int scan(struct edu_func *funcs, int max, unsigned int want_vendor,
+		unsigned int want_device)
 {
 	struct dirent *de;
 	int num = 0;
@@ -142,7 +149,7 @@ int edu_scan(struct edu_func *funcs, int max)
 		    strlen(de->d_name) >= sizeof(func->bdf) ||
 		    read_hex(de->d_name, "vendor", &vendor) ||
 		    read_hex(de->d_name, "device", &device) ||
-		    vendor != 0x1234 || device != 0x11e8)
+		    vendor != want_vendor || device != want_device)
 			continue;
 		memset(func, 0, sizeof(*func));
 		snprintf(func->bdf, sizeof(func->bdf), "%.15s", de->d_name);
@@ -152,6 +159,11 @@ int edu_scan(struct edu_func *funcs, int max)
 	closedir(dir);
 	qsort(funcs, num, sizeof(*funcs), cmp_func);
 	return num;
+}
+
+int edu_scan(struct edu_func *funcs, int max)
+{
+	return scan(funcs, max, EDU_VENDOR, EDU_DEVICE);
 }
 
 int edu_bind_driver(const struct edu_func *func)
@@ -177,14 +189,15 @@ int edu_bind_driver(const struct edu_func *func)
 	return strcmp(driver, "vfio-pci") ? -EBUSY : 0;
 }
 
-int edu_claim(struct edu_func *funcs, int max)
+int edu_claim_id(struct edu_func *funcs, int max, unsigned int vendor,
+		 unsigned int device)
 {
 	struct edu_func found[EDU_MAX_FUNCS];
 	int num = 0;
 	int n;
 	int i;
 
-	n = edu_scan(found, EDU_MAX_FUNCS);
+	n = scan(found, EDU_MAX_FUNCS, vendor, device);
 	for (i = 0; i != n && num != max; i++) {
 		struct edu_func *func = &found[i];
 		char group[32];
@@ -201,6 +214,11 @@ int edu_claim(struct edu_func *funcs, int max)
 		funcs[num++] = *func;
 	}
 	return num;
+}
+
+int edu_claim(struct edu_func *funcs, int max)
+{
+	return edu_claim_id(funcs, max, EDU_VENDOR, EDU_DEVICE);
 }
 
 int edu_unbind_driver(const struct edu_func *func)

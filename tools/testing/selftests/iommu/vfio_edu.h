@@ -56,6 +56,9 @@ int edu_scan(struct edu_func *funcs, int max);
  * their groups. Returns the number of those that are ready for use.
  */
 int edu_claim(struct edu_func *funcs, int max);
+/* The same for another kind of device; what does not raise or copy fits all */
+int edu_claim_id(struct edu_func *funcs, int max, unsigned int vendor,
+		 unsigned int device);
 /* Hand the function to vfio-pci, nothing to do if it is there already */
 int edu_bind_driver(const struct edu_func *func);
 int edu_unbind_driver(const struct edu_func *func);
