@@ -21,6 +21,10 @@ gdb:           ## boot, stopped, and attach gdb
 	@scripts/run gdb
 kernel:        ## build build/arm64/Image or build/x86_64/bzImage
 	@scripts/build kernel
+deb:           ## Debian packages of the patched kernel, CONFIG= your config, in build/dist/
+	@scripts/dist deb
+dist-tests:    ## the kselftests as a pack for other machines, tried out in a guest
+	@scripts/dist tests
 headers:       ## install the series' linux/iommufd.h and linux/vfio.h to DESTDIR=
 	@scripts/build headers
 
@@ -60,5 +64,5 @@ list:          ## write patches/README.md, the table of the patches
 clean:         ## remove builds and results; keep sources, ccache and build/linux
 	@scripts/build clean
 
-.PHONY: help run compare bench stress shell gdb kernel headers check check-series check-style \
+.PHONY: help run compare bench stress shell gdb kernel deb dist-tests headers check check-series check-style \
 	check-front check-bisect selftest docs worktree export absorb range-diff compile-commands report send list clean

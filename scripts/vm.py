@@ -51,7 +51,7 @@ def read_table(groups, machine, glob, tests_dir):
                 not any(fnmatch.fnmatch(machine, m) for m in machines.split(",")):
             continue
         prog = program(cmd)
-        if not set(group.split(",")) & {"stock", "self"} and not prog.startswith("@") and \
+        if not set(group.split(",")) & {"stock", "self", "dist"} and not prog.startswith("@") and \
                 not any(map(os.path.exists, (f"{tests_dir}/{prog}", f"{SELFTESTS}/{prog}.c"))):
             print(f"note: {prog} is not in this series")
             continue
@@ -91,6 +91,8 @@ def arguments():
     ap.add_argument("--icount", action="store_true")
     ap.add_argument("--kmemleak", action="store_true")
     ap.add_argument("--shell", metavar="ROOT", help="an interactive shell; a folder with bin/sh")
+    ap.add_argument("--root", help="a folder whose files go into the guest too")
+    ap.add_argument("--pack", help="the kselftest pack for make dist-tests, /pack.tar.gz in the guest")
     ap.add_argument("--gdb", metavar="PORT", help="start stopped with a gdb server")
     ap.add_argument("--quiet", action="store_true", help="no word on what fails: it should")
     ap.add_argument("--verbose", action="store_true")
@@ -131,10 +133,13 @@ def guest_files(args, cfg, tests):
         with open(f"{out}/dmar.aml", "wb") as f:
             f.write(dmar.table(cfg["rmrr"]))
         files[:0] = [("/kernel/firmware/acpi/dmar.aml", "644", f"{out}/dmar.aml")]
-    if args.shell:
+    if args.pack:
+        files.append(("/pack.tar.gz", "644", args.pack))
+    root = args.shell or args.root
+    if root:
         known = {name for name, _, _ in files}
-        for folder, dirs, names in os.walk(args.shell):
-            rel = folder[len(args.shell):]
+        for folder, dirs, names in os.walk(root):
+            rel = folder[len(root):]
             files += [(f"{rel}/{d}", "755", None) for d in sorted(dirs) if f"{rel}/{d}" not in known]
             files += [(f"{rel}/{n}", "755" if os.access(f"{folder}/{n}", os.X_OK) else "644",
                        f"{folder}/{n}") for n in sorted(names)]
