@@ -39,6 +39,8 @@ check-front:   ## the scripts lose no edit, touch nothing outside, answer wrong 
 	@scripts/front
 check-bisect:  ## every step of the series builds for arm64 and x86_64
 	@scripts/bisect
+proof:         ## a kernel without each fix of 0-fixes: does its test fail? (an hour)
+	@scripts/proof
 selftest:      ## the harness reports a crash, a hang, a splat, a missing plan
 	@scripts/run selftest
 docs:          ## build the touched documents with sphinx, no warnings
@@ -65,4 +67,4 @@ clean:         ## remove builds and results; keep sources, ccache and build/linu
 	@scripts/build clean
 
 .PHONY: help run compare bench stress shell gdb kernel deb dist-tests headers check check-series check-style \
-	check-front check-bisect selftest docs worktree export absorb range-diff compile-commands report send list clean
+	check-front check-bisect proof selftest docs worktree export absorb range-diff compile-commands report send list clean
