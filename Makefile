@@ -37,6 +37,8 @@ check-style:   ## checkpatch, kernel-doc, sparse, W=1, codespell, shellcheck
 	@scripts/style
 check-front:   ## the scripts lose no edit, touch nothing outside, answer wrong arguments
 	@scripts/front
+model:         ## the SPIN model of the MSI table, and that it notices what is left out
+	@scripts/model
 check-bisect:  ## every step of the series builds for arm64 and x86_64
 	@scripts/bisect
 proof:         ## a kernel without each fix of 0-fixes: does its test fail? (an hour)
@@ -67,4 +69,4 @@ clean:         ## remove builds and results; keep sources, ccache and build/linu
 	@scripts/build clean
 
 .PHONY: help run compare bench stress shell gdb kernel deb dist-tests headers check check-series check-style \
-	check-front check-bisect proof selftest docs worktree export absorb range-diff compile-commands report send list clean
+	check-front model check-bisect proof selftest docs worktree export absorb range-diff compile-commands report send list clean
