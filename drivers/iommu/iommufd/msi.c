@@ -15,8 +15,8 @@
  *	          group -> needs: slot -> count
  *
  * window: The IOVA range that an IOMMU driver sets aside (IOMMU_RESV_SW_MSI), or
- *   that user space has chosen in its place, see resv.c, cut into slots of
- *   PAGE_SIZE. Groups with the same range share the window.
+ *   that user space has chosen in its place, see resv_window.c, cut into slots
+ *   of PAGE_SIZE. Groups with the same range share the window.
  *   It lives as long as a group does that uses it. Both ends are inclusive,
  *   start is the first byte and last the last one.
  * page: A doorbell that has a slot. It lives as long as a group needs it, then
@@ -181,17 +181,18 @@ static bool msi_window_in_ioas(struct iommufd_msi_window *window,
 /*
  * Two windows that overlap and are not the same could give one IOVA to two
  * doorbells, so only one of them can be in an IOAS at a time. Find the one with
- * the lowest overlap.
+ * the lowest overlap at or above @from.
  */
 static struct iommufd_msi_window *
 msi_window_conflict(struct iommufd_msi_table *table,
-		    struct iommufd_msi_window *window, struct iommufd_ioas *ioas)
+		    struct iommufd_msi_window *window, unsigned long from,
+		    struct iommufd_ioas *ioas)
 {
 	struct iommufd_msi_window *lowest = NULL;
 	struct iommufd_msi_window *other;
 
 	list_for_each_entry(other, &table->windows, item) {
-		if (other == window || other->last < window->start ||
+		if (other == window || other->last < max(window->start, from) ||
 		    other->start > window->last)
 			continue;
 		if (msi_window_in_ioas(other, ioas) &&
@@ -624,8 +625,11 @@ bool iommufd_msi_group_window(struct iommufd_msi_group *mg,
  * iommufd_msi_group_conflict() - Is another window in the way of a group
  * @mg: Group that would be attached to @ioas
  * @ioas: IOAS
- * @start: Out: first IOVA of the overlap, inclusive
+ * @start: In: IOVA to look from. Out: first IOVA of the overlap, inclusive
  * @last: Out: last IOVA of the overlap, inclusive
+ *
+ * To find all, start with 0 and go on behind @last. Windows that are in use in
+ * one IOAS do not overlap each other.
  *
  * Return: True if another window that is in use in the IOAS overlaps that of the
  *	group. iommufd_msi_swap_begin() would fail then.
@@ -638,9 +642,10 @@ bool iommufd_msi_group_conflict(struct iommufd_msi_group *mg,
 
 	mutex_lock(&mg->table->lock);
 	if (mg->window)
-		other = msi_window_conflict(mg->table, mg->window, ioas);
+		other = msi_window_conflict(mg->table, mg->window, *start,
+					    ioas);
 	if (other) {
-		*start = max(other->start, mg->window->start);
+		*start = max3(other->start, mg->window->start, *start);
 		*last = min(other->last, mg->window->last);
 	}
 	mutex_unlock(&mg->table->lock);
@@ -681,7 +686,8 @@ int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
 	if (mg->window) {
 		if (!msi_window_fits(mg->window, hwpt->common.domain))
 			rc = -EADDRNOTAVAIL;
-		else if (msi_window_conflict(mg->table, mg->window, hwpt->ioas))
+		else if (msi_window_conflict(mg->table, mg->window, 0,
+					     hwpt->ioas))
 			rc = -EADDRINUSE;
 		else
 			rc = msi_hold_all(mg, hwpt);

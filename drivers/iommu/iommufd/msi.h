@@ -17,12 +17,12 @@ struct iommufd_ioas;
 struct iommufd_msi_window;
 struct seq_file;
 
-/* What user space has chosen of a window. The driver gives the rest. */
+/* The window that user space has chosen, if it has */
 struct iommufd_msi_choice {
+	bool chosen;
 	unsigned long start;
-	/* In bytes, 0 if it is not chosen */
-	unsigned long length;
-	bool has_start;
+	/* Inclusive */
+	unsigned long last;
 };
 
 /* One per open /dev/iommu */

@@ -60,6 +60,8 @@ enum {
 	IOMMUFD_CMD_DEVICE_IOVA_RANGES = 0xc1,
 	IOMMUFD_CMD_IOAS_CHECK = 0xc2,
 	IOMMUFD_CMD_IOAS_SET_HOLES = 0xc3,
+	IOMMUFD_CMD_IOAS_GET_HOLES = 0xc4,
+	IOMMUFD_CMD_MSI_WINDOW = 0xc5,
 };
 
 /**
@@ -274,10 +276,8 @@ struct iommu_ioas_unmap {
 #define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
 
 /**
- * enum iommufd_option - ioctl(IOMMU_OPTION_RLIMIT_MODE),
- *                       ioctl(IOMMU_OPTION_HUGE_PAGES),
- *                       ioctl(IOMMU_OPTION_SW_MSI_START) and
- *                       ioctl(IOMMU_OPTION_SW_MSI_SIZE)
+ * enum iommufd_option - ioctl(IOMMU_OPTION_RLIMIT_MODE) and
+ *                       ioctl(IOMMU_OPTION_HUGE_PAGES)
  * @IOMMU_OPTION_RLIMIT_MODE:
  *    Change how RLIMIT_MEMLOCK accounting works. The caller must have privilege
  *    to invoke this. Value 0 (default) is user based accouting, 1 uses process
@@ -287,51 +287,10 @@ struct iommu_ioas_unmap {
  *    iommu mappings. Value 0 disables combining, everything is mapped to
  *    PAGE_SIZE. This can be useful for benchmarking.  This is a per-IOAS
  *    option, the object_id must be the IOAS ID.
- * @IOMMU_OPTION_SW_MSI_START:
- *    Provisional. First IOVA, in bytes, of the software MSI window: the range
- *    that the doorbells of interrupts are mapped in where the IOMMU translates
- *    MSIs. The object_id is a device ID and the option is about the group of
- *    the device, or it is 0 and the option is about the default of this
- *    /dev/iommu, for groups that are bound later.
- * @IOMMU_OPTION_SW_MSI_SIZE:
- *    Provisional. Size in MiB of the same window. Value 0 goes back to the
- *    start and the size that the IOMMU driver gives.
- *
- * Setting the start of a window keeps its size and the other way round. What
- * the default does not set is up to the driver of each group. A window stays
- * chosen as long as a device of the group is bound.
- *
- * Getting works at any time. With a device ID it tells the window of the group,
- * whoever chose it, and 0 in both options if the group has none; its size is
- * rounded up. With 0 it tells the default, 0 for what is not set.
- *
- * Setting fails, and changes nothing, with:
- *
- *  - EOPNOTSUPP: The group has no software window: the hardware does not
- *    translate its MSIs, or translates them by itself. Also what a kernel
- *    without these options returns, for set and get.
- *  - ENOENT: There is no device of this ID.
- *  - EINVAL: The start is not a multiple of the system PAGE_SIZE.
- *  - EOVERFLOW: The window does not end within the IOVAs of the kernel.
- *  - EADDRNOTAVAIL: It is not in the aperture of each device of the group.
- *  - EADDRINUSE: It overlaps another enforced region of a device of the group.
- *  - EBUSY: A device of the group is attached or has an interrupt set up.
- *
- * Mappings are not looked at. An attach to an IOAS that has one in the window
- * fails, see IOMMU_IOAS_CHECK.
- *
- * A default is not checked against any group before one is bound. If it does
- * not fit then the bind fails with EOVERFLOW, EADDRNOTAVAIL or EADDRINUSE.
- * Groups without a software window ignore it.
- *
- * In a group with a chosen window the one of the driver means nothing, and can
- * be mapped.
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
 	IOMMU_OPTION_HUGE_PAGES = 1,
-	IOMMU_OPTION_SW_MSI_START = 2,
-	IOMMU_OPTION_SW_MSI_SIZE = 3,
 };
 
 /**
@@ -911,8 +870,7 @@ enum iommu_resv_region_type {
  * enum iommu_resv_region_flags - More about a reserved region
  * @IOMMU_RESV_REGION_ENFORCED: While the device is attached nothing can be mapped
  *                              there
- * @IOMMU_RESV_REGION_CHOSEN: The window was set with IOMMU_OPTION_SW_MSI_START or
- *                            IOMMU_OPTION_SW_MSI_SIZE
+ * @IOMMU_RESV_REGION_CHOSEN: The window was set with IOMMU_MSI_WINDOW
  */
 enum iommu_resv_region_flags {
 	IOMMU_RESV_REGION_ENFORCED = 1 << 0,
@@ -958,10 +916,15 @@ struct iommu_resv_region_info {
 };
 
 /**
- * enum iommu_device_resv_out_flags - Results of IOMMU_DEVICE_RESV_REGIONS
- * @IOMMU_DEVICE_APERTURE_KNOWN: The IOMMU driver has told the aperture
+ * enum iommu_device_out_flags - What is known of a device
+ * @IOMMU_DEVICE_APERTURE_KNOWN: The IOMMU driver has told the aperture. Without
+ *                               it everything counts as translated, and what is
+ *                               outside of the aperture is found at attach or
+ *                               at map.
+ *
+ * Ignore unknown ones.
  */
-enum iommu_device_resv_out_flags {
+enum iommu_device_out_flags {
 	IOMMU_DEVICE_APERTURE_KNOWN = 1 << 0,
 };
 
@@ -975,12 +938,16 @@ enum iommu_device_resv_out_flags {
  * @entry_size: Size in bytes of each entry at @regions, that is
  *              sizeof(struct iommu_resv_region_info) as the caller knows it. A
  *              multiple of 8, at least 32 and at most 4096.
- * @out_flags: Combination of enum iommu_device_resv_out_flags
+ * @out_flags: Combination of enum iommu_device_out_flags
  * @regions: Pointer to the output array of struct iommu_resv_region_info. Not
  *           looked at if there is no room.
  * @out_aperture_start: First IOVA that the IOMMU can translate for the device
  * @out_aperture_last: Last one, inclusive. The aperture is 0 to U64_MAX if it is
  *                     not known.
+ * @out_group_id: Number of the IOMMU group of the device, as in
+ *                /sys/kernel/iommu_groups. Devices of one group are attached
+ *                together and share the MSI window.
+ * @__reserved: Must be 0
  *
  * Provisional. Read what the IOMMU driver has reserved for a device, sorted by
  * start and then by type. Regions can overlap. The software MSI window is the
@@ -996,11 +963,10 @@ enum iommu_device_resv_out_flags {
  * Errors:
  *
  *  - ENOTTY: The kernel does not know this ioctl.
- *  - EOPNOTSUPP: @flags is not 0.
+ *  - EOPNOTSUPP: @flags or @__reserved is not 0.
  *  - ENOENT: There is no device of this ID.
- *  - EINVAL: @entry_size is less than 32 or not a multiple of 8.
- *  - E2BIG: @entry_size is more than 4096, or the structure has a nonzero part
- *    that the kernel does not know.
+ *  - EINVAL: @entry_size is not one of those above.
+ *  - E2BIG: The structure has a nonzero part that the kernel does not know.
  *  - EMSGSIZE: There are more than @num_regions. As many as there is room for and
  *    all other results are there, @num_regions tells how many are needed.
  *  - EFAULT: User memory cannot be accessed.
@@ -1018,6 +984,8 @@ struct iommu_device_resv_regions {
 	__aligned_u64 regions;
 	__aligned_u64 out_aperture_start;
 	__aligned_u64 out_aperture_last;
+	__u32 out_group_id;
+	__u32 __reserved;
 };
 
 #define IOMMU_DEVICE_RESV_REGIONS \
@@ -1026,25 +994,27 @@ struct iommu_device_resv_regions {
 /**
  * struct iommu_device_iova_ranges - ioctl(IOMMU_DEVICE_IOVA_RANGES)
  * @size: sizeof(struct iommu_device_iova_ranges)
+ * @flags: Must be 0
  * @dev_id: ID of a bound device, attached or not
  * @num_iovas: In: number of ranges that there is room for at @allowed_iovas. Out:
  *             number of ranges that there are.
- * @__reserved: Must be 0
  * @allowed_iovas: Pointer to the output array of struct iommu_iova_range. Not
  *                 looked at if there is no room.
  * @out_iova_alignment: Alignment that is enough for every mapping the device will
  *                      ever be attached to. IOMMU_IOAS_IOVA_RANGES can tell a
  *                      lower one once the device is attached.
+ * @out_flags: Combination of enum iommu_device_out_flags
+ * @out_group_id: As in struct iommu_device_resv_regions
  *
  * Provisional. Read which IOVAs are left for the DMA of a device: its aperture
  * minus the enforced regions. The ranges are sorted and do not touch. They are
  * what IOMMU_IOAS_IOVA_RANGES tells after the device alone has been attached to
- * an empty IOAS, if the aperture is known.
+ * an empty IOAS, if @out_flags has IOMMU_DEVICE_APERTURE_KNOWN.
  *
  * Errors:
  *
  *  - ENOTTY: The kernel does not know this ioctl.
- *  - EOPNOTSUPP: @__reserved is not 0.
+ *  - EOPNOTSUPP: @flags is not 0.
  *  - ENOENT: There is no device of this ID.
  *  - E2BIG: The structure has a nonzero part that the kernel does not know.
  *  - EMSGSIZE: There are more than @num_iovas. As many as there is room for and
@@ -1056,101 +1026,167 @@ struct iommu_device_resv_regions {
  */
 struct iommu_device_iova_ranges {
 	__u32 size;
+	__u32 flags;
 	__u32 dev_id;
 	__u32 num_iovas;
-	__u32 __reserved;
 	__aligned_u64 allowed_iovas;
 	__aligned_u64 out_iova_alignment;
+	__u32 out_flags;
+	__u32 out_group_id;
 };
 
 #define IOMMU_DEVICE_IOVA_RANGES \
 	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_DEVICE_IOVA_RANGES)
 
 /**
- * enum iommu_ioas_check_op - What IOMMU_IOAS_CHECK tries
- * @IOMMU_IOAS_CHECK_DEVICE: Attach a device to the IOAS, or change it over from
- *                           where it is attached
- * @IOMMU_IOAS_CHECK_MAP: IOMMU_IOAS_MAP or IOMMU_IOAS_COPY with
- *                        IOMMU_IOAS_MAP_FIXED_IOVA
+ * enum iommu_iova_conflict_kind - Why a range cannot be had
+ * @IOMMU_IOVA_CONFLICT_MAPPED: There is a mapping in the IOAS already, where an
+ *                              enforced region of the device is, or a planned
+ *                              range
+ * @IOMMU_IOVA_CONFLICT_ALLOWED: An enforced region of the device, or with
+ *                               IOMMU_RESV_REGION_NONE the end of its aperture,
+ *                               would take away from a range that
+ *                               IOMMU_IOAS_ALLOW_IOVAS has promised
+ * @IOMMU_IOVA_CONFLICT_RESERVED: A planned range or a chosen window lies over an
+ *                                enforced region of a device
+ * @IOMMU_IOVA_CONFLICT_HOLE: A planned range lies over one that
+ *                            IOMMU_IOAS_SET_HOLES keeps free
+ * @IOMMU_IOVA_CONFLICT_APERTURE: A mapping, a planned range, or with
+ *                                IOMMU_RESV_REGION_SW_MSI the window, is outside
+ *                                of what the IOMMU can translate for the device,
+ *                                or for a HWPT if there is no device
+ * @IOMMU_IOVA_CONFLICT_WINDOW: The window overlaps another window in use in the
+ *                              IOAS
+ * @IOMMU_IOVA_CONFLICT_ALIGNMENT: The start or the length of a planned range, or
+ *                                 of a mapping that is there already, is no
+ *                                 multiple of the page size of the IOMMU. If
+ *                                 that is more than the system PAGE_SIZE the
+ *                                 device cannot be attached at all, then this
+ *                                 is everything.
+ * @IOMMU_IOVA_CONFLICT_PLANNED: A planned range overlaps one that comes before
+ *                               it in the array
+ * @IOMMU_IOVA_CONFLICT_BUSY: The window is in use, by an attached device or, with
+ *                            a device ID of 0, by an interrupt of the group
+ *
+ * Later kernels can have more.
  */
-enum iommu_ioas_check_op {
-	IOMMU_IOAS_CHECK_DEVICE = 0,
-	IOMMU_IOAS_CHECK_MAP = 1,
+enum iommu_iova_conflict_kind {
+	IOMMU_IOVA_CONFLICT_MAPPED = 1,
+	IOMMU_IOVA_CONFLICT_ALLOWED = 2,
+	IOMMU_IOVA_CONFLICT_RESERVED = 3,
+	IOMMU_IOVA_CONFLICT_HOLE = 4,
+	IOMMU_IOVA_CONFLICT_APERTURE = 5,
+	IOMMU_IOVA_CONFLICT_WINDOW = 6,
+	IOMMU_IOVA_CONFLICT_ALIGNMENT = 7,
+	IOMMU_IOVA_CONFLICT_PLANNED = 8,
+	IOMMU_IOVA_CONFLICT_BUSY = 9,
 };
 
+/* Stand for no group and no planned range in a conflict */
+#define IOMMU_IOVA_CONFLICT_NO_GROUP (~0U)
+#define IOMMU_IOVA_CONFLICT_NO_RANGE (~0U)
+
 /**
- * enum iommu_ioas_conflict - Why an attach or a map would be refused
- * @IOMMU_IOAS_CONFLICT_NONE: Nothing is in the way
- * @IOMMU_IOAS_CONFLICT_MAPPED: DEVICE: an enforced region lies over a mapping.
- *                              MAP: there is a mapping already.
- * @IOMMU_IOAS_CONFLICT_ALLOWED: DEVICE: an enforced region, or with
- *                               IOMMU_RESV_REGION_NONE the aperture, would take
- *                               away from a range that IOMMU_IOAS_ALLOW_IOVAS
- *                               has promised
- * @IOMMU_IOAS_CONFLICT_RESERVED: MAP: an enforced region of an attached device
- * @IOMMU_IOAS_CONFLICT_HOLE: MAP: a range that IOMMU_IOAS_SET_HOLES keeps free
- * @IOMMU_IOAS_CONFLICT_APERTURE: DEVICE: a mapping, or with
- *                                IOMMU_RESV_REGION_SW_MSI the window, is outside
- *                                of the aperture. MAP: an HWPT of the IOAS
- *                                cannot translate it.
- * @IOMMU_IOAS_CONFLICT_WINDOW: DEVICE: the window overlaps another window in use
- *                              in the IOAS
- * @IOMMU_IOAS_CONFLICT_ALIGNMENT: MAP: IOVA or length are no multiple of what
- *                                 IOMMU_IOAS_IOVA_RANGES tells
+ * struct iommu_iova_conflict - Two things that cannot both be had
+ * @start: First IOVA in conflict, that is where the two things overlap. For
+ *         IOMMU_IOVA_CONFLICT_ALIGNMENT it is all of the range or mapping.
+ * @last: Last one, inclusive
+ * @kind: One of enum iommu_iova_conflict_kind
+ * @region_type: Type of the region in conflict, one of
+ *               enum iommu_resv_region_type, or IOMMU_RESV_REGION_NONE if it is
+ *               not about a region
+ * @dev_id: ID of the device that the region, the aperture or the page size
+ *          belongs to. That can be another device of the group than the one that
+ *          was asked about. 0 if it is not about a device, or about one of
+ *          @group_id that is not bound to this fd.
+ * @group_id: Number of the IOMMU group of that device, as in
+ *            /sys/kernel/iommu_groups, or IOMMU_IOVA_CONFLICT_NO_GROUP
+ * @range_index: Index of the planned range in the array that was given, or
+ *               IOMMU_IOVA_CONFLICT_NO_RANGE
+ * @__reserved: 0
+ *
+ * Later kernels can have more fields at the end.
  */
-enum iommu_ioas_conflict {
-	IOMMU_IOAS_CONFLICT_NONE = 0,
-	IOMMU_IOAS_CONFLICT_MAPPED = 1,
-	IOMMU_IOAS_CONFLICT_ALLOWED = 2,
-	IOMMU_IOAS_CONFLICT_RESERVED = 3,
-	IOMMU_IOAS_CONFLICT_HOLE = 4,
-	IOMMU_IOAS_CONFLICT_APERTURE = 5,
-	IOMMU_IOAS_CONFLICT_WINDOW = 6,
-	IOMMU_IOAS_CONFLICT_ALIGNMENT = 7,
+struct iommu_iova_conflict {
+	__aligned_u64 start;
+	__aligned_u64 last;
+	__u32 kind;
+	__u32 region_type;
+	__u32 dev_id;
+	__u32 group_id;
+	__u32 range_index;
+	__u32 __reserved;
 };
+
+/* Most ranges that IOMMU_IOAS_CHECK and IOMMU_IOAS_SET_HOLES take */
+#define IOMMU_IOAS_MAX_RANGES 65536
 
 /**
  * struct iommu_ioas_check - ioctl(IOMMU_IOAS_CHECK)
  * @size: sizeof(struct iommu_ioas_check)
  * @flags: Must be 0
- * @ioas_id: IOAS to check against
- * @op: One of enum iommu_ioas_check_op
- * @dev_id: DEVICE: ID of the bound device. MAP: must be 0.
- * @out_kind: One of enum iommu_ioas_conflict
- * @iova: MAP: first IOVA of the mapping. DEVICE: must be 0.
- * @length: MAP: number of bytes. DEVICE: must be 0.
- * @out_start: First IOVA in conflict, 0 if there is none
- * @out_last: Last IOVA in conflict, inclusive, 0 if there is none
- * @out_region_type: Type of the region in conflict, one of
- *                   enum iommu_resv_region_type, or IOMMU_RESV_REGION_NONE if it
- *                   is not about a region
- * @out_dev_id: ID of the device that the region or the aperture belongs to. 0 if
- *              it is not about a device.
+ * @pt_id: IOAS or HWPT to check against. A nested HWPT stands for its parent.
+ * @dev_id: ID of a bound device that is to be attached to @pt_id, or to be
+ *          changed over to it. 0 for none.
+ * @num_ranges: Number of ranges at @ranges, at most IOMMU_IOAS_MAX_RANGES
+ * @num_conflicts: In: number of entries that there is room for at @conflicts.
+ *                 Out: number of conflicts that there are.
+ * @ranges: Pointer to an array of struct iommu_iova_range, each of which is to be
+ *          mapped with one IOMMU_IOAS_MAP or IOMMU_IOAS_COPY with
+ *          IOMMU_IOAS_MAP_FIXED_IOVA
+ * @conflicts: Pointer to the output array of struct iommu_iova_conflict. Not
+ *             looked at if there is no room.
+ * @entry_size: Size in bytes of each entry at @conflicts, that is
+ *              sizeof(struct iommu_iova_conflict) as the caller knows it. A
+ *              multiple of 8, at least 40 and at most 4096, or 0 if there is no
+ *              room.
+ * @out_flags: Combination of enum iommu_device_out_flags, of all devices whose
+ *             aperture counts
  *
- * Provisional. Would this device fit, could this be mapped? Nothing is changed.
- * The ioctl succeeds whatever the answer is. Of several conflicts it names the
- * one that starts lowest, and of those that start there the one with the lowest
- * @out_kind. The range is where the two things overlap. Not so for ALIGNMENT,
- * which goes before all others and gives back the whole range.
+ * Provisional. Would this device fit to what is mapped and to what is planned,
+ * and could all of the planned ranges be mapped? Nothing is changed. The ioctl
+ * names each conflict between
  *
- * If the answer is NONE and nothing changes meanwhile, then the attach to the
- * IOAS, or the map, is not refused because of one of these kinds, and if it is
- * another one then it is refused. There can be other reasons to refuse it, such
- * as memory, accounting, page sizes or the type of the HWPT.
+ *  - the device, and the mappings, the promised ranges and the windows of the
+ *    IOAS,
+ *  - the device and the planned ranges,
+ *  - the planned ranges, and the mappings, the regions of attached devices, the
+ *    holes and the HWPTs of the IOAS,
+ *  - each planned range and the first one before it that it overlaps.
  *
- * A change over moves all attached devices of the group. The regions of all of
- * them are checked then, and @out_dev_id can be another device of the group.
+ * The conflicts are sorted by start, then kind, then last. If there are more
+ * than there is room for then the first ones are given. The kernel fills in as
+ * much of each entry as both sides know, and zeroes the rest of it.
+ *
+ * If there are none and nothing changes meanwhile then the attach, and each map,
+ * is not refused because of one of these kinds. If there are some then
+ * at least one of them is refused. That is so with IOMMU_DEVICE_APERTURE_KNOWN
+ * in @out_flags; without it the aperture is left out. There can be other reasons
+ * to refuse, such as memory, accounting, the alignment of user memory or the type
+ * of the HWPT.
+ *
+ * A device that is attached elsewhere changes over with all attached devices of
+ * its group. The regions of all of them are checked then, and dev_id of a
+ * conflict says which of them it is about.
+ *
+ * With a HWPT in @pt_id the aperture and the page size are those of the HWPT,
+ * which its flags can make other than those of an IOAS.
  *
  * Errors:
  *
  *  - ENOTTY: The kernel does not know this ioctl.
- *  - EOPNOTSUPP: @op is not known, or @flags or a field that @op does not use is
- *    not 0.
- *  - ENOENT: There is no IOAS or no device of this ID.
- *  - EINVAL: @length is 0.
- *  - EOVERFLOW: @iova or @length is not less than ULONG_MAX, or their sum wraps.
+ *  - EOPNOTSUPP: @flags is not 0.
+ *  - ENOENT: There is no IOAS, HWPT or device of this ID.
+ *  - EINVAL: @entry_size is not one of those above, the last IOVA of a range is
+ *    below its start, or there is neither a device nor a range.
+ *  - EOVERFLOW: A range that no IOMMU_IOAS_MAP takes: its start or its length is
+ *    not less than ULONG_MAX, or it does not end within the IOVAs of the kernel.
+ *  - ENOSPC: There are more than IOMMU_IOAS_MAX_RANGES ranges.
  *  - E2BIG: The structure has a nonzero part that the kernel does not know.
+ *  - EMSGSIZE: There are more than @num_conflicts. As many as there is room for
+ *    and all other results are there, @num_conflicts tells how many are needed.
  *  - EFAULT: User memory cannot be accessed.
+ *  - EINTR: The process is being killed.
  *  - ENOMEM: Out of memory.
  *
  * or what the IOMMU driver fails with.
@@ -1158,16 +1194,14 @@ enum iommu_ioas_conflict {
 struct iommu_ioas_check {
 	__u32 size;
 	__u32 flags;
-	__u32 ioas_id;
-	__u32 op;
+	__u32 pt_id;
 	__u32 dev_id;
-	__u32 out_kind;
-	__aligned_u64 iova;
-	__aligned_u64 length;
-	__aligned_u64 out_start;
-	__aligned_u64 out_last;
-	__u32 out_region_type;
-	__u32 out_dev_id;
+	__u32 num_ranges;
+	__u32 num_conflicts;
+	__aligned_u64 ranges;
+	__aligned_u64 conflicts;
+	__u32 entry_size;
+	__u32 out_flags;
 };
 
 #define IOMMU_IOAS_CHECK _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_CHECK)
@@ -1176,27 +1210,31 @@ struct iommu_ioas_check {
  * struct iommu_ioas_set_holes - ioctl(IOMMU_IOAS_SET_HOLES)
  * @size: sizeof(struct iommu_ioas_set_holes)
  * @ioas_id: IOAS to set the holes of
- * @num_iovas: Number of ranges at @holes, 0 for none
+ * @num_iovas: Number of ranges at @holes, at most IOMMU_IOAS_MAX_RANGES. 0 for
+ *             none.
  * @__reserved: Must be 0
  * @holes: Pointer to an array of struct iommu_iova_range, in any order
  *
  * Provisional. Keep ranges of an IOAS free, for regions of a device that is to be
  * plugged later or of a host to be migrated to. IOMMU_IOAS_IOVA_RANGES leaves
  * them out, nothing can be mapped there. The attach of a device that has a region
- * there succeeds. A new set replaces the old one, all of it or, if the ioctl
- * fails, nothing.
+ * there succeeds. Ranges that overlap or touch become one hole, so the lists of
+ * many hosts can be given as they are. A new set replaces the old one, all of it
+ * or, if the ioctl fails, nothing.
  *
  * Errors:
  *
  *  - ENOTTY: The kernel does not know this ioctl.
  *  - EOPNOTSUPP: @__reserved is not 0.
  *  - ENOENT: There is no IOAS of this ID.
- *  - EINVAL: The last IOVA of a hole is below its start, or two holes overlap.
+ *  - EINVAL: The last IOVA of a range is below its start.
  *  - EADDRINUSE: There is a mapping in a hole, or a range that
  *    IOMMU_IOAS_ALLOW_IOVAS has promised.
- *  - EOVERFLOW: A hole does not end within the IOVAs of the kernel.
+ *  - EOVERFLOW: A range does not end within the IOVAs of the kernel.
+ *  - ENOSPC: There are more than IOMMU_IOAS_MAX_RANGES ranges.
  *  - E2BIG: The structure has a nonzero part that the kernel does not know.
  *  - EFAULT: User memory cannot be accessed.
+ *  - EINTR: The process is being killed.
  *  - ENOMEM: Out of memory.
  */
 struct iommu_ioas_set_holes {
@@ -1208,4 +1246,144 @@ struct iommu_ioas_set_holes {
 };
 
 #define IOMMU_IOAS_SET_HOLES _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_SET_HOLES)
+
+/**
+ * struct iommu_ioas_get_holes - ioctl(IOMMU_IOAS_GET_HOLES)
+ * @size: sizeof(struct iommu_ioas_get_holes)
+ * @ioas_id: IOAS to read the holes of
+ * @num_iovas: In: number of ranges that there is room for at @holes. Out: number
+ *             of holes that there are.
+ * @__reserved: Must be 0
+ * @holes: Pointer to the output array of struct iommu_iova_range. Not looked at
+ *         if there is no room.
+ *
+ * Provisional. Read the holes that IOMMU_IOAS_SET_HOLES keeps free, sorted. They
+ * neither overlap nor touch.
+ *
+ * Errors:
+ *
+ *  - ENOTTY: The kernel does not know this ioctl.
+ *  - EOPNOTSUPP: @__reserved is not 0.
+ *  - ENOENT: There is no IOAS of this ID.
+ *  - E2BIG: The structure has a nonzero part that the kernel does not know.
+ *  - EMSGSIZE: There are more than @num_iovas. As many as there is room for are
+ *    there, @num_iovas tells how many are needed.
+ *  - EFAULT: User memory cannot be accessed.
+ *  - EINTR: The process is being killed.
+ */
+struct iommu_ioas_get_holes {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 num_iovas;
+	__u32 __reserved;
+	__aligned_u64 holes;
+};
+
+#define IOMMU_IOAS_GET_HOLES _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_GET_HOLES)
+
+/**
+ * enum iommu_msi_window_op - What IOMMU_MSI_WINDOW does
+ * @IOMMU_MSI_WINDOW_OP_GET: Read the window
+ * @IOMMU_MSI_WINDOW_OP_SET: Choose a window
+ * @IOMMU_MSI_WINDOW_OP_RESET: Go back to the window of the IOMMU driver
+ */
+enum iommu_msi_window_op {
+	IOMMU_MSI_WINDOW_OP_GET = 0,
+	IOMMU_MSI_WINDOW_OP_SET = 1,
+	IOMMU_MSI_WINDOW_OP_RESET = 2,
+};
+
+/**
+ * enum iommu_msi_window_state - Where a window comes from
+ * @IOMMU_MSI_WINDOW_NONE: The group has no software window: the hardware does not
+ *                         translate its MSIs, or translates them by itself
+ * @IOMMU_MSI_WINDOW_DRIVER: Nothing is chosen, the IOMMU driver says where it is
+ * @IOMMU_MSI_WINDOW_CHOSEN: It was chosen with IOMMU_MSI_WINDOW_OP_SET, for the
+ *                           group or as the default
+ */
+enum iommu_msi_window_state {
+	IOMMU_MSI_WINDOW_NONE = 0,
+	IOMMU_MSI_WINDOW_DRIVER = 1,
+	IOMMU_MSI_WINDOW_CHOSEN = 2,
+};
+
+/**
+ * struct iommu_msi_window - ioctl(IOMMU_MSI_WINDOW)
+ * @size: sizeof(struct iommu_msi_window)
+ * @flags: Must be 0
+ * @op: One of enum iommu_msi_window_op
+ * @dev_id: ID of a bound device, then it is about the window of its group. Or 0,
+ *          then it is about the default of this fd, which groups take over when
+ *          their first device is bound.
+ * @start: SET: first IOVA in bytes, a multiple of the system PAGE_SIZE. GET: not
+ *         looked at. RESET: must be 0. Out: the start of the window from now on,
+ *         0 if there is none or it is up to the driver of each group.
+ * @length: Number of bytes, otherwise as @start, and not 0 for SET
+ * @out_state: One of enum iommu_msi_window_state
+ * @out_group_id: Number of the IOMMU group of the device, as in
+ *                /sys/kernel/iommu_groups, or IOMMU_IOVA_CONFLICT_NO_GROUP for
+ *                the default
+ * @num_conflicts: In: number of entries that there is room for at @conflicts.
+ *                 Out: number of conflicts that there are.
+ * @entry_size: As in struct iommu_ioas_check
+ * @conflicts: As in struct iommu_ioas_check
+ *
+ * Provisional. Read or choose the software MSI window: the range that the
+ * doorbells of interrupts are mapped in where the IOMMU translates MSIs.
+ *
+ * A window can be chosen from bind on, as long as no device of the group is
+ * attached or has an interrupt set up. It must fit all devices of the group.
+ * It stays chosen as long as a device of the group is bound. In a group with a
+ * chosen window the one of the driver means nothing, and can be mapped.
+ *
+ * The window of the driver comes back with RESET, also for a group that has taken
+ * over the default.
+ *
+ * A default is not checked against any group before one is bound. If it does
+ * not fit then the bind fails with EADDRNOTAVAIL or EADDRINUSE. Groups without
+ * a software window ignore it.
+ *
+ * Mappings are not looked at. An attach to an IOAS that has one in the window
+ * fails, see IOMMU_IOAS_CHECK.
+ *
+ * SET and RESET fail, and change nothing, if the window cannot be had. With
+ * EADDRNOTAVAIL, EADDRINUSE and EBUSY @num_conflicts and @out_group_id are filled
+ * in, and @conflicts names the devices and regions, in the order of
+ * IOMMU_IOAS_CHECK and as many as there is room for.
+ *
+ * Errors:
+ *
+ *  - ENOTTY: The kernel does not know this ioctl.
+ *  - EOPNOTSUPP: @op is not known, @flags is not 0, or for RESET @start or
+ *    @length.
+ *  - ENOENT: There is no device of this ID.
+ *  - ENODEV: SET, RESET: The group has no software window. For the default: this
+ *    kernel has none for any group.
+ *  - EINVAL: @start or @length is not one of those above, or @entry_size.
+ *  - EOVERFLOW: The window does not end within the IOVAs of the kernel.
+ *  - EADDRNOTAVAIL: It is not in the aperture of each device of the group.
+ *  - EADDRINUSE: It overlaps an enforced region of a device of the group.
+ *  - EBUSY: A device of the group is attached or has an interrupt set up.
+ *  - E2BIG: The structure has a nonzero part that the kernel does not know.
+ *  - EFAULT: User memory cannot be accessed.
+ *  - EINTR: The process is being killed.
+ *  - ENOMEM: Out of memory.
+ *
+ * or what the IOMMU driver fails with.
+ */
+struct iommu_msi_window {
+	__u32 size;
+	__u32 flags;
+	__u32 op;
+	__u32 dev_id;
+	__aligned_u64 start;
+	__aligned_u64 length;
+	__u32 out_state;
+	__u32 out_group_id;
+	__u32 num_conflicts;
+	__u32 entry_size;
+	__aligned_u64 conflicts;
+};
+
+#define IOMMU_MSI_WINDOW _IO(IOMMUFD_TYPE, IOMMUFD_CMD_MSI_WINDOW)
 #endif

@@ -645,6 +645,8 @@ static const struct {
 	  sizeof(struct iommu_device_iova_ranges) },
 	{ IOMMUFD_CMD_IOAS_CHECK, sizeof(struct iommu_ioas_check) },
 	{ IOMMUFD_CMD_IOAS_SET_HOLES, sizeof(struct iommu_ioas_set_holes) },
+	{ IOMMUFD_CMD_IOAS_GET_HOLES, sizeof(struct iommu_ioas_get_holes) },
+	{ IOMMUFD_CMD_MSI_WINDOW, sizeof(struct iommu_msi_window) },
 };
 
 /* These have one right answer: too small, and a tail that means something */

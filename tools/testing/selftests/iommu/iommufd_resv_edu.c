@@ -67,6 +67,7 @@ static int num_funcs;
 struct regions {
 	struct iommu_resv_region_info info[MAX_REGIONS];
 	__u32 num;
+	__u32 group_id;
 	bool aperture_known;
 	__u64 start;
 	__u64 last;
@@ -85,6 +86,7 @@ static int get_regions(int iommufd, __u32 dev_id, struct regions *regions)
 	if (ioctl(iommufd, IOMMU_DEVICE_RESV_REGIONS, &cmd))
 		return -errno;
 	regions->num = cmd.num_regions;
+	regions->group_id = cmd.out_group_id;
 	regions->aperture_known = cmd.out_flags & IOMMU_DEVICE_APERTURE_KNOWN;
 	regions->start = cmd.out_aperture_start;
 	regions->last = cmd.out_aperture_last;
@@ -155,74 +157,98 @@ static int set_holes(int iommufd, __u32 ioas_id,
 	return ioctl(iommufd, IOMMU_IOAS_SET_HOLES, &cmd) ? -errno : 0;
 }
 
-static int check_device(int iommufd, __u32 ioas_id, __u32 dev_id,
-			struct iommu_ioas_check *cmd)
-{
-	memset(cmd, 0, sizeof(*cmd));
-	cmd->size = sizeof(*cmd);
-	cmd->ioas_id = ioas_id;
-	cmd->op = IOMMU_IOAS_CHECK_DEVICE;
-	cmd->dev_id = dev_id;
-	return ioctl(iommufd, IOMMU_IOAS_CHECK, cmd) ? -errno : 0;
-}
+/* A dry run and its answer, room for more than there can be here */
+struct check {
+	struct iommu_ioas_check cmd;
+	struct iommu_iova_conflict list[64];
+	__u32 num;
+};
 
-static int check_map(int iommufd, __u32 ioas_id, __u64 iova, __u64 length,
-		     struct iommu_ioas_check *cmd)
+static int check_plan(int iommufd, __u32 pt_id, __u32 dev_id,
+		      const struct iommu_iova_range *ranges, __u32 num,
+		      struct check *check)
 {
-	memset(cmd, 0, sizeof(*cmd));
-	cmd->size = sizeof(*cmd);
-	cmd->ioas_id = ioas_id;
-	cmd->op = IOMMU_IOAS_CHECK_MAP;
-	cmd->iova = iova;
-	cmd->length = length;
-	return ioctl(iommufd, IOMMU_IOAS_CHECK, cmd) ? -errno : 0;
-}
-
-static int set_option(int iommufd, __u32 option, __u32 object, __u64 val)
-{
-	struct iommu_option cmd = {
-		.size = sizeof(cmd),
-		.option_id = option,
-		.op = IOMMU_OPTION_OP_SET,
-		.object_id = object,
-		.val64 = val,
+	memset(check, 0, sizeof(*check));
+	check->cmd = (struct iommu_ioas_check){
+		.size = sizeof(check->cmd),
+		.pt_id = pt_id,
+		.dev_id = dev_id,
+		.num_ranges = num,
+		.ranges = (uintptr_t)ranges,
+		.num_conflicts = ARRAY_SIZE(check->list),
+		.conflicts = (uintptr_t)check->list,
+		.entry_size = sizeof(check->list[0]),
 	};
-
-	return ioctl(iommufd, IOMMU_OPTION, &cmd) ? -errno : 0;
-}
-
-static int get_option(int iommufd, __u32 option, __u32 object, __u64 *val)
-{
-	struct iommu_option cmd = {
-		.size = sizeof(cmd),
-		.option_id = option,
-		.op = IOMMU_OPTION_OP_GET,
-		.object_id = object,
-	};
-
-	if (ioctl(iommufd, IOMMU_OPTION, &cmd))
+	if (ioctl(iommufd, IOMMU_IOAS_CHECK, &check->cmd))
 		return -errno;
-	*val = cmd.val64;
+	check->num = check->cmd.num_conflicts;
 	return 0;
 }
 
-#define set_window_start(fd, object, val) \
-	set_option(fd, IOMMU_OPTION_SW_MSI_START, object, val)
-#define set_window_size(fd, object, val) \
-	set_option(fd, IOMMU_OPTION_SW_MSI_SIZE, object, val)
-
-/* Do the options of a device, or of the fd, tell this window? */
-static bool window_is(int iommufd, __u32 object, __u64 start, __u64 mib)
+static int check_device(int iommufd, __u32 pt_id, __u32 dev_id,
+			struct check *check)
 {
-	__u64 val[2] = {};
+	return check_plan(iommufd, pt_id, dev_id, NULL, 0, check);
+}
 
-	if (get_option(iommufd, IOMMU_OPTION_SW_MSI_START, object, &val[0]) ||
-	    get_option(iommufd, IOMMU_OPTION_SW_MSI_SIZE, object, &val[1]))
+static int check_map(int iommufd, __u32 pt_id, __u64 iova, __u64 length,
+		     struct check *check)
+{
+	struct iommu_iova_range range = { iova, iova + (length - 1) };
+
+	return check_plan(iommufd, pt_id, 0, &range, 1, check);
+}
+
+#define NO_CONFLICT 0
+
+/* The kind of the first conflict */
+static __u32 check_kind(const struct check *check)
+{
+	return check->num ? check->list[0].kind : NO_CONFLICT;
+}
+
+static int msi_window(int iommufd, struct iommu_msi_window *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	return ioctl(iommufd, IOMMU_MSI_WINDOW, cmd) ? -errno : 0;
+}
+
+static int set_window(int iommufd, __u32 dev_id, __u64 start, __u64 length)
+{
+	struct iommu_msi_window cmd = {
+		.op = IOMMU_MSI_WINDOW_OP_SET,
+		.dev_id = dev_id,
+		.start = start,
+		.length = length,
+	};
+
+	return msi_window(iommufd, &cmd);
+}
+
+static int reset_window(int iommufd, __u32 dev_id)
+{
+	struct iommu_msi_window cmd = {
+		.op = IOMMU_MSI_WINDOW_OP_RESET,
+		.dev_id = dev_id,
+	};
+
+	return msi_window(iommufd, &cmd);
+}
+
+/* Is this the window of a device, or the default of the fd? */
+static bool window_is(int iommufd, __u32 dev_id, __u32 state, __u64 start,
+		      __u64 mib)
+{
+	struct iommu_msi_window cmd = { .dev_id = dev_id };
+
+	if (msi_window(iommufd, &cmd))
 		return false;
-	if (val[0] == start && val[1] == mib)
+	if (cmd.start == start && cmd.length == mib * MiB &&
+	    cmd.out_state == state)
 		return true;
-	ksft_print_msg("the window is at %#llx, %llu MiB\n",
-		       (unsigned long long)val[0], (unsigned long long)val[1]);
+	ksft_print_msg("the window is at %#llx, %llu bytes, state %u\n",
+		       (unsigned long long)cmd.start,
+		       (unsigned long long)cmd.length, cmd.out_state);
 	return false;
 }
 
@@ -296,26 +322,31 @@ find_enforced(const struct regions *r)
 }
 
 /* R5: the dry run names this conflict and no other */
-static bool conflict_is(const struct iommu_ioas_check *check, __u32 kind,
-			__u64 start, __u64 last, __u32 type, __u32 dev_id)
+/* The first conflict is this one */
+static bool conflict_is(const struct check *check, __u32 kind, __u64 start,
+			__u64 last, __u32 type, __u32 dev_id)
 {
-	if (check->out_kind == kind && check->out_start == start &&
-	    check->out_last == last && check->out_region_type == type &&
-	    check->out_dev_id == dev_id)
+	const struct iommu_iova_conflict *first = &check->list[0];
+
+	if (!check->num)
+		return kind == NO_CONFLICT;
+	if (first->kind == kind && first->start == start &&
+	    first->last == last && first->region_type == type &&
+	    first->dev_id == dev_id)
 		return true;
-	ksft_print_msg("the conflict is %u at %#llx-%#llx, type %u of %u\n",
-		       check->out_kind, (unsigned long long)check->out_start,
-		       (unsigned long long)check->out_last,
-		       check->out_region_type, check->out_dev_id);
+	ksft_print_msg("conflict %u, %#llx-%#llx, type %u, device %u of %u\n",
+		       first->kind, (unsigned long long)first->start,
+		       (unsigned long long)first->last, first->region_type,
+		       first->dev_id, first->group_id);
 	return false;
 }
 
 static bool device_fits(int iommufd, __u32 ioas_id, __u32 dev_id)
 {
-	struct iommu_ioas_check check;
+	struct check check;
 
 	return !check_device(iommufd, ioas_id, dev_id, &check) &&
-	       conflict_is(&check, IOMMU_IOAS_CONFLICT_NONE, 0, 0,
+	       conflict_is(&check, NO_CONFLICT, 0, 0,
 			   IOMMU_RESV_REGION_NONE, 0);
 }
 
@@ -764,7 +795,7 @@ TEST_F(resv, errors)
 		.entry_size = sizeof(struct iommu_resv_region_info),
 	};
 	struct iommu_device_iova_ranges ranges = { .size = sizeof(ranges) };
-	struct iommu_ioas_check check;
+	struct check check;
 
 	regions.dev_id = NO_ID;
 	ASSERT_EQ(-1,
@@ -788,7 +819,7 @@ TEST_F(resv, errors)
 	regions.entry_size = 8192;
 	ASSERT_EQ(-1,
 		  ioctl(self->iommufd, IOMMU_DEVICE_RESV_REGIONS, &regions));
-	ASSERT_EQ(E2BIG, errno);
+	ASSERT_EQ(EINVAL, errno);
 
 	ranges.dev_id = NO_ID;
 	ASSERT_EQ(-1, ioctl(self->iommufd, IOMMU_DEVICE_IOVA_RANGES, &ranges));
@@ -803,9 +834,10 @@ TEST_F(resv, errors)
 	ASSERT_EQ(-ENOENT,
 		  check_device(self->iommufd, self->ioas[0], NO_ID, &check));
 	ASSERT_EQ(-EINVAL,
+		  check_map(self->iommufd, self->ioas[0], -4096ULL, 8192,
+			    &check));
+	ASSERT_EQ(-EOVERFLOW,
 		  check_map(self->iommufd, self->ioas[0], 0, 0, &check));
-	ASSERT_EQ(-EOVERFLOW, check_map(self->iommufd, self->ioas[0], -4096ULL,
-					8192, &check));
 	ASSERT_EQ(-ENOENT, set_holes(self->iommufd, NO_ID, NULL, 0));
 }
 
@@ -813,7 +845,7 @@ TEST_F(resv, errors)
 TEST_F(resv, advisory)
 {
 	struct regions *r = &self->regions;
-	struct iommu_ioas_check check;
+	struct check check;
 	int windows = 0;
 	int mapped = 0;
 	__u32 i;
@@ -834,7 +866,7 @@ TEST_F(resv, advisory)
 			continue;
 		ASSERT_EQ(0, check_map(self->iommufd, self->ioas[0], start,
 				       self->page, &check));
-		ASSERT_EQ(IOMMU_IOAS_CONFLICT_NONE, check.out_kind);
+		ASSERT_EQ(NO_CONFLICT, check_kind(&check));
 		ASSERT_EQ(0, edu_map(self->iommufd, self->ioas[0], self->buf,
 				     self->page, start));
 		ASSERT_EQ(0, edu_unmap(self->iommufd, self->ioas[0], start,
@@ -880,7 +912,7 @@ TEST_F(resv, check_device_mapped)
 {
 	const struct iommu_resv_region_info *resv =
 		find_enforced(&self->regions);
-	struct iommu_ioas_check check;
+	struct check check;
 	int fd = self->iommufd;
 
 	if (!resv)
@@ -893,7 +925,7 @@ TEST_F(resv, check_device_mapped)
 	ASSERT_EQ(0, edu_map(fd, self->ioas[0], self->buf, self->page,
 			     resv->last + 1));
 	ASSERT_EQ(0, check_device(fd, self->ioas[0], self->dev.dev_id, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_MAPPED,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_MAPPED,
 				resv->start + self->page,
 				resv->start + 2 * self->page - 1, resv->type,
 				self->dev.dev_id));
@@ -910,7 +942,7 @@ TEST_F(resv, check_device_allowed)
 {
 	const struct iommu_resv_region_info *resv =
 		find_enforced(&self->regions);
-	struct iommu_ioas_check check;
+	struct check check;
 	int fd = self->iommufd;
 
 	if (!resv)
@@ -918,7 +950,7 @@ TEST_F(resv, check_device_allowed)
 	ASSERT_EQ(0, allow_iovas(fd, self->ioas[0], resv->start,
 				 resv->start + 2 * self->page - 1));
 	ASSERT_EQ(0, check_device(fd, self->ioas[0], self->dev.dev_id, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_ALLOWED,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_ALLOWED,
 				resv->start, resv->start + 2 * self->page - 1,
 				resv->type, self->dev.dev_id));
 	ASSERT_EQ(-EADDRINUSE, edu_attach(&self->dev, self->ioas[0]));
@@ -934,14 +966,14 @@ TEST_F(resv, check_device_allowed)
 TEST_F(resv, check_device_aperture)
 {
 	__u64 beyond = self->regions.last + 1;
-	struct iommu_ioas_check check;
+	struct check check;
 	int fd = self->iommufd;
 
 	if (!beyond || beyond + self->page > ~0UL - self->page)
 		SKIP(return, "the aperture is everything there is");
 	ASSERT_EQ(0, edu_map(fd, self->ioas[0], self->buf, self->page, beyond));
 	ASSERT_EQ(0, check_device(fd, self->ioas[0], self->dev.dev_id, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_APERTURE, beyond,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_APERTURE, beyond,
 				beyond + self->page - 1, IOMMU_RESV_REGION_NONE,
 				self->dev.dev_id));
 	ASSERT_EQ(-EADDRINUSE, edu_attach(&self->dev, self->ioas[0]));
@@ -950,7 +982,7 @@ TEST_F(resv, check_device_aperture)
 	ASSERT_EQ(0, allow_iovas(fd, self->ioas[0], beyond - self->page,
 				 beyond + self->page - 1));
 	ASSERT_EQ(0, check_device(fd, self->ioas[0], self->dev.dev_id, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_ALLOWED, beyond,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_ALLOWED, beyond,
 				beyond + self->page - 1, IOMMU_RESV_REGION_NONE,
 				self->dev.dev_id));
 	ASSERT_EQ(-EADDRINUSE, edu_attach(&self->dev, self->ioas[0]));
@@ -960,9 +992,90 @@ TEST_F(resv, check_device_aperture)
 	ASSERT_TRUE(device_fits(fd, self->ioas[0], self->dev.dev_id));
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
 	ASSERT_EQ(0, check_map(fd, self->ioas[0], beyond, self->page, &check));
-	ASSERT_EQ(IOMMU_IOAS_CONFLICT_APERTURE, check.out_kind);
-	ASSERT_EQ(beyond, check.out_start);
+	ASSERT_EQ(IOMMU_IOVA_CONFLICT_APERTURE, check_kind(&check));
+	ASSERT_EQ(beyond, check.list[0].start);
 	ASSERT_GT(0, edu_map(fd, self->ioas[0], self->buf, self->page, beyond));
+}
+
+/* R5: a memory map is held against a device before any of it is mapped */
+TEST_F(resv, check_plan)
+{
+	const struct iommu_resv_region_info *resv = NULL;
+	__u64 beyond = self->regions.last + 1;
+	struct iommu_iova_range plan[3] = {};
+	int fd = self->iommufd;
+	struct check check;
+	__u32 num = 0, hwpt;
+	__u32 i;
+
+	ASSERT_EQ((__u32)self->dev.func->group, self->regions.group_id);
+	for (i = 0; i != self->regions.num && !resv; i++)
+		if (is_enforced(&self->regions.info[i]))
+			resv = &self->regions.info[i];
+	if (!resv)
+		SKIP(return, "no enforced region");
+
+	plan[num++] = (struct iommu_iova_range){ 64 * MiB, 65 * MiB - 1 };
+	ASSERT_EQ(0, check_plan(fd, self->ioas[0], self->dev.dev_id, plan, num,
+				&check));
+	ASSERT_EQ(0, check.num);
+	plan[num++] = (struct iommu_iova_range){
+		resv->start & -(__u64)self->page,
+		(resv->start & -(__u64)self->page) + self->page - 1,
+	};
+	if (beyond)
+		plan[num++] = (struct iommu_iova_range){
+			beyond - self->page,
+			beyond + self->page - 1,
+		};
+	ASSERT_EQ(0, check_plan(fd, self->ioas[0], self->dev.dev_id, plan, num,
+				&check));
+	ASSERT_LE(num - 1, check.num);
+	for (i = 0; i != check.num; i++) {
+		const struct iommu_iova_conflict *c = &check.list[i];
+
+		ASSERT_EQ(self->dev.dev_id, c->dev_id);
+		ASSERT_EQ((__u32)self->dev.func->group, c->group_id);
+		ASSERT_NE(0, c->range_index);
+		ASSERT_EQ(c->range_index == 1 ? IOMMU_IOVA_CONFLICT_RESERVED :
+						IOMMU_IOVA_CONFLICT_APERTURE,
+			  c->kind);
+	}
+
+	/* Against a HWPT the same map runs into the end of the HWPT */
+	ASSERT_EQ(0, edu_hwpt_alloc(fd, self->dev.dev_id, self->ioas[0],
+				    &hwpt));
+	ASSERT_EQ(0, check_plan(fd, hwpt, self->dev.dev_id, plan, num, &check));
+	ASSERT_LE(num - 1, check.num);
+	ASSERT_EQ(0, check_plan(fd, hwpt, self->dev.dev_id, plan, 1, &check));
+	ASSERT_EQ(0, check.num);
+
+	/* It is as it was told */
+	ASSERT_EQ(0, edu_attach(&self->dev, hwpt));
+	ASSERT_EQ(0, edu_map(fd, self->ioas[0], self->buf, MiB, 64 * MiB));
+	for (i = 1; i != num; i++)
+		ASSERT_GT(0, edu_map(fd, self->ioas[0], self->buf,
+				     plan[i].last - plan[i].start + 1,
+				     plan[i].start));
+}
+
+/* R5: what is mapped already has to be a multiple of the page of the IOMMU */
+TEST_F(resv, check_page_size)
+{
+	int fd = self->iommufd;
+	struct check check;
+
+	ASSERT_EQ(0, edu_map(fd, self->ioas[0], self->buf, self->page - 1,
+			     64 * MiB));
+	ASSERT_EQ(0, check_device(fd, self->ioas[0], self->dev.dev_id, &check));
+	ASSERT_EQ(1, check.num);
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_ALIGNMENT, 64 * MiB,
+				64 * MiB + self->page - 2,
+				IOMMU_RESV_REGION_NONE, self->dev.dev_id));
+	ASSERT_EQ(-EADDRINUSE, edu_attach(&self->dev, self->ioas[0]));
+	ASSERT_EQ(0, edu_unmap(fd, self->ioas[0], 64 * MiB, self->page - 1));
+	ASSERT_TRUE(device_fits(fd, self->ioas[0], self->dev.dev_id));
+	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
 }
 
 /* Which region of which device refuses a map */
@@ -970,7 +1083,7 @@ TEST_F(resv, check_map)
 {
 	const struct iommu_resv_region_info *resv =
 		find_enforced(&self->regions);
-	struct iommu_ioas_check check;
+	struct check check;
 	int fd = self->iommufd;
 	__u64 iova;
 
@@ -980,24 +1093,24 @@ TEST_F(resv, check_map)
 	iova = resv->last + 1 - self->page;
 	ASSERT_EQ(0,
 		  check_map(fd, self->ioas[0], iova, 2 * self->page, &check));
-	ASSERT_EQ(IOMMU_IOAS_CONFLICT_NONE, check.out_kind);
+	ASSERT_EQ(NO_CONFLICT, check_kind(&check));
 
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
 	ASSERT_EQ(0,
 		  check_map(fd, self->ioas[0], iova, 2 * self->page, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_RESERVED, iova,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_RESERVED, iova,
 				resv->last, resv->type, self->dev.dev_id));
 	ASSERT_EQ(-EINVAL,
 		  edu_map(fd, self->ioas[0], self->buf, 2 * self->page, iova));
 
 	iova = resv->last + 1;
 	ASSERT_EQ(0, check_map(fd, self->ioas[0], iova, self->page, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_NONE, 0, 0,
+	ASSERT_TRUE(conflict_is(&check, NO_CONFLICT, 0, 0,
 				IOMMU_RESV_REGION_NONE, 0));
 	ASSERT_EQ(0, edu_map(fd, self->ioas[0], self->buf, self->page, iova));
 	ASSERT_EQ(0,
 		  check_map(fd, self->ioas[0], iova, 2 * self->page, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_MAPPED, iova,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_MAPPED, iova,
 				iova + self->page - 1, IOMMU_RESV_REGION_NONE,
 				0));
 	ASSERT_EQ(-EEXIST,
@@ -1005,21 +1118,21 @@ TEST_F(resv, check_map)
 
 	ASSERT_EQ(0, check_map(fd, self->ioas[0], iova + 2 * self->page + 1,
 			       self->page, &check));
-	ASSERT_EQ(IOMMU_IOAS_CONFLICT_ALIGNMENT, check.out_kind);
+	ASSERT_EQ(IOMMU_IOVA_CONFLICT_ALIGNMENT, check_kind(&check));
 	ASSERT_EQ(-EINVAL, edu_map(fd, self->ioas[0], self->buf, self->page,
 				   iova + 2 * self->page + 1));
 
 	/* Not attached to the other IOAS: nothing is known of the device */
 	ASSERT_EQ(0, check_map(fd, self->ioas[1], resv->start, self->page,
 			       &check));
-	ASSERT_EQ(IOMMU_IOAS_CONFLICT_NONE, check.out_kind);
+	ASSERT_EQ(NO_CONFLICT, check_kind(&check));
 }
 
 /* R6: room for a device that comes later */
 TEST_F(resv, holes)
 {
 	struct iommu_iova_range holes[MAX_REGIONS];
-	struct iommu_ioas_check check;
+	struct check check;
 	struct ranges before = {};
 	struct ranges after = {};
 	int fd = self->iommufd;
@@ -1056,7 +1169,7 @@ TEST_F(resv, holes)
 	}
 	ASSERT_EQ(0, check_map(fd, self->ioas[0], holes[0].start, self->page,
 			       &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_HOLE,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_HOLE,
 				holes[0].start, holes[0].start + self->page - 1,
 				IOMMU_RESV_REGION_NONE, 0));
 	ASSERT_GT(0, edu_map(fd, self->ioas[0], self->buf, self->page,
@@ -1084,7 +1197,7 @@ TEST_F(resv, holes)
 			       &check));
 	if (holes[0].start >= self->regions.start &&
 	    holes[0].start <= self->regions.last)
-		ASSERT_EQ(IOMMU_IOAS_CONFLICT_RESERVED, check.out_kind);
+		ASSERT_EQ(IOMMU_IOVA_CONFLICT_RESERVED, check_kind(&check));
 	if (has_irq(&self->dev))
 		ASSERT_IRQ(&self->dev);
 }
@@ -1102,9 +1215,6 @@ TEST_F(resv, holes_errors)
 	ASSERT_EQ(0, set_holes(fd, self->ioas[0], &other, 1));
 	/* Each failure leaves the set as it was */
 	holes[1].last = holes[1].start - 1;
-	ASSERT_EQ(-EINVAL, set_holes(fd, self->ioas[0], holes, 2));
-	holes[1].start = holes[0].last;
-	holes[1].last = holes[0].last + MiB;
 	ASSERT_EQ(-EINVAL, set_holes(fd, self->ioas[0], holes, 2));
 	holes[1].start = 66 * MiB;
 	holes[1].last = 67 * MiB - 1;
@@ -1134,21 +1244,24 @@ TEST_F(resv, holes_errors)
 TEST_F(resv, no_window)
 {
 	const struct edu_func *func = self->dev.func;
+	int rc;
 
 	if (self->window)
 		SKIP(return, "this IOMMU has a software MSI window");
-	ASSERT_EQ(-EOPNOTSUPP, set_window_start(self->iommufd, self->dev.dev_id,
-						MOVED_START));
-	ASSERT_EQ(-EOPNOTSUPP,
-		  set_window_size(self->iommufd, self->dev.dev_id, 1));
-	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id, 0, 0));
+	ASSERT_EQ(-ENODEV, set_window(self->iommufd, self->dev.dev_id,
+				      MOVED_START, MiB));
+	ASSERT_EQ(-ENODEV, reset_window(self->iommufd, self->dev.dev_id));
+	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id,
+			      IOMMU_MSI_WINDOW_NONE, 0, 0));
 
 	/* The default of the fd is not for them */
 	edu_close(&self->dev);
-	ASSERT_EQ(0, set_window_start(self->iommufd, 0, MOVED_START));
-	ASSERT_EQ(0, set_window_size(self->iommufd, 0, 1));
+	/* A kernel whose irqchips need no window has no default */
+	rc = set_window(self->iommufd, 0, MOVED_START, MiB);
+	ASSERT_TRUE(!rc || rc == -ENODEV);
 	ASSERT_EQ(0, edu_open_bind(&self->dev, func, self->iommufd));
-	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id, 0, 0));
+	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id,
+			      IOMMU_MSI_WINDOW_NONE, 0, 0));
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
 	ASSERT_EQ(0, edu_map(self->iommufd, self->ioas[0], self->buf, MiB,
 			     MOVED_START));
@@ -1165,13 +1278,14 @@ static void moved_window(struct __test_metadata *_metadata,
 {
 	const struct iommu_resv_region_info *window;
 	__u64 last = start + mib * MiB - 1;
-	struct iommu_ioas_check check;
+	struct check check;
 	struct regions regions;
 	int fd = self->iommufd;
 	__u32 hwpt[2];
 	int i;
 
-	ASSERT_TRUE(window_is(fd, self->dev.dev_id, start, mib));
+	ASSERT_TRUE(window_is(fd, self->dev.dev_id, IOMMU_MSI_WINDOW_CHOSEN,
+			      start, mib));
 	ASSERT_EQ(0, get_regions(fd, self->dev.dev_id, &regions));
 	window = find_type(&regions, IOMMU_RESV_REGION_SW_MSI);
 	ASSERT_NE(NULL, window);
@@ -1205,7 +1319,7 @@ static void moved_window(struct __test_metadata *_metadata,
 	/* The new one is not */
 	ASSERT_EQ(0, check_map(fd, self->ioas[0], last + 1 - self->page,
 			       2 * self->page, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_RESERVED,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_RESERVED,
 				last + 1 - self->page, last,
 				IOMMU_RESV_REGION_SW_MSI, self->dev.dev_id));
 	ASSERT_EQ(-EINVAL,
@@ -1236,9 +1350,10 @@ TEST_F(resv, window_moved)
 {
 	if (!self->window)
 		SKIP(return, "this IOMMU has no software MSI window");
-	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id, SW_MSI_START, 1));
-	ASSERT_EQ(0, set_window_start(self->iommufd, self->dev.dev_id,
-				      MOVED_START));
+	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id,
+			      IOMMU_MSI_WINDOW_DRIVER, SW_MSI_START, 1));
+	ASSERT_EQ(0, set_window(self->iommufd, self->dev.dev_id, MOVED_START,
+				MiB));
 	moved_window(_metadata, self, MOVED_START, 1);
 }
 
@@ -1246,9 +1361,8 @@ TEST_F(resv, window_moved_high)
 {
 	if (!self->window)
 		SKIP(return, "this IOMMU has no software MSI window");
-	ASSERT_EQ(0, set_window_size(self->iommufd, self->dev.dev_id, 4));
-	ASSERT_EQ(0, set_window_start(self->iommufd, self->dev.dev_id,
-				      MOVED_HIGH));
+	ASSERT_EQ(0, set_window(self->iommufd, self->dev.dev_id, MOVED_HIGH,
+				4 * MiB));
 	moved_window(_metadata, self, MOVED_HIGH, 4);
 }
 
@@ -1259,10 +1373,12 @@ TEST_F(resv, window_default)
 
 	if (!self->window)
 		SKIP(return, "this IOMMU has no software MSI window");
-	ASSERT_EQ(0, set_window_start(self->iommufd, 0, MOVED_START));
-	ASSERT_EQ(0, set_window_size(self->iommufd, 0, 2));
-	ASSERT_TRUE(window_is(self->iommufd, 0, MOVED_START, 2));
-	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id, SW_MSI_START, 1));
+	ASSERT_TRUE(window_is(self->iommufd, 0, IOMMU_MSI_WINDOW_DRIVER, 0, 0));
+	ASSERT_EQ(0, set_window(self->iommufd, 0, MOVED_START, 2 * MiB));
+	ASSERT_TRUE(window_is(self->iommufd, 0, IOMMU_MSI_WINDOW_CHOSEN,
+			      MOVED_START, 2));
+	ASSERT_TRUE(window_is(self->iommufd, self->dev.dev_id,
+			      IOMMU_MSI_WINDOW_DRIVER, SW_MSI_START, 1));
 	edu_close(&self->dev);
 	ASSERT_EQ(0, edu_open_bind(&self->dev, func, self->iommufd));
 	moved_window(_metadata, self, MOVED_START, 2);
@@ -1279,16 +1395,16 @@ TEST_F(resv, window_default_bad)
 	if (!beyond)
 		SKIP(return, "the aperture is everything there is");
 	edu_close(&self->dev);
-	ASSERT_EQ(0, set_window_start(self->iommufd, 0, beyond));
+	ASSERT_EQ(0, set_window(self->iommufd, 0, beyond, MiB));
 	ASSERT_EQ(-EADDRNOTAVAIL,
 		  edu_open_bind(&self->dev, func, self->iommufd));
 	/* Nothing is left behind: the next try with a better one works */
-	ASSERT_EQ(0, set_window_start(self->iommufd, 0, MOVED_START));
+	ASSERT_EQ(0, set_window(self->iommufd, 0, MOVED_START, MiB));
 	ASSERT_EQ(0, edu_open_bind(&self->dev, func, self->iommufd));
 	moved_window(_metadata, self, MOVED_START, 1);
 }
 
-/* Size 0 is the way back, and a window can be moved again once it is at rest */
+/* There is a way back, and a window can be moved again once it is at rest */
 TEST_F(resv, window_moved_again)
 {
 	struct edu_dev *dev = &self->dev;
@@ -1301,10 +1417,13 @@ TEST_F(resv, window_moved_again)
 	for (i = 0; i != 6; i++) {
 		__u64 start = i & 1 ? SW_MSI_START : MOVED_START + i * MiB;
 
-		rc = i & 1 ? set_window_size(fd, dev->dev_id, 0) :
-			     set_window_start(fd, dev->dev_id, start);
+		rc = i & 1 ? reset_window(fd, dev->dev_id) :
+			     set_window(fd, dev->dev_id, start, MiB);
 		ASSERT_EQ(0, rc);
-		ASSERT_TRUE(window_is(fd, dev->dev_id, start, 1));
+		ASSERT_TRUE(window_is(fd, dev->dev_id,
+				      i & 1 ? IOMMU_MSI_WINDOW_DRIVER :
+					      IOMMU_MSI_WINDOW_CHOSEN,
+				      start, 1));
 		ASSERT_EQ(0, edu_attach(dev, self->ioas[i / 2 & 1]));
 		ASSERT_EQ(0, edu_irq_on(dev));
 		ASSERT_IRQ(dev);
@@ -1319,8 +1438,8 @@ TEST_F(resv, window_irq_first)
 {
 	if (!self->window)
 		SKIP(return, "this IOMMU has no software MSI window");
-	ASSERT_EQ(0, set_window_start(self->iommufd, self->dev.dev_id,
-				      MOVED_START));
+	ASSERT_EQ(0, set_window(self->iommufd, self->dev.dev_id, MOVED_START,
+				MiB));
 	ASSERT_EQ(0, edu_irq_on(&self->dev));
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
 	ASSERT_IRQ(&self->dev);
@@ -1338,8 +1457,8 @@ TEST_F(resv, window_sysfs)
 	if (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0))
 		SKIP(return, "no iova_regions in sysfs");
 	ASSERT_EQ(1, rc);
-	ASSERT_EQ(0, set_window_start(self->iommufd, self->dev.dev_id,
-				      MOVED_START));
+	ASSERT_EQ(0, set_window(self->iommufd, self->dev.dev_id, MOVED_START,
+				MiB));
 	ASSERT_EQ(1, sysfs_has(group, MOVED_START, MOVED_START + MiB - 1,
 			       "sw-msi"));
 	ASSERT_EQ(0, sysfs_has(group, SW_MSI_START, SW_MSI_LAST, "sw-msi"));
@@ -1359,16 +1478,18 @@ TEST_F(resv, window_errors)
 
 	if (!self->window)
 		SKIP(return, "this IOMMU has no software MSI window");
-	ASSERT_EQ(-ENOENT, set_window_start(fd, NO_ID, MOVED_START));
-	ASSERT_EQ(-ENOENT, set_window_size(fd, self->ioas[0], 1));
+	ASSERT_EQ(-ENOENT, set_window(fd, NO_ID, MOVED_START, MiB));
+	ASSERT_EQ(-ENOENT, reset_window(fd, self->ioas[0]));
 	ASSERT_EQ(-EINVAL,
-		  set_window_start(fd, dev_id, MOVED_START + self->page / 2));
-	ASSERT_EQ(-EOVERFLOW, set_window_start(fd, dev_id, -(__u64)self->page));
-	ASSERT_EQ(-EOVERFLOW, set_window_size(fd, dev_id, 1ULL << 44));
+		  set_window(fd, dev_id, MOVED_START + self->page / 2, MiB));
+	ASSERT_EQ(-EINVAL, set_window(fd, dev_id, MOVED_START, self->page / 2));
+	ASSERT_EQ(-EINVAL, set_window(fd, dev_id, MOVED_START, 0));
+	ASSERT_EQ(-EOVERFLOW,
+		  set_window(fd, dev_id, -(__u64)self->page, 2 * self->page));
 	if (beyond) {
-		ASSERT_EQ(-EADDRNOTAVAIL, set_window_start(fd, dev_id, beyond));
+		ASSERT_EQ(-EADDRNOTAVAIL, set_window(fd, dev_id, beyond, MiB));
 		ASSERT_EQ(-EADDRNOTAVAIL,
-			  set_window_start(fd, dev_id, beyond - self->page));
+			  set_window(fd, dev_id, beyond - self->page, MiB));
 	}
 	for (i = 0; i != self->regions.num; i++) {
 		const struct iommu_resv_region_info *info =
@@ -1377,41 +1498,43 @@ TEST_F(resv, window_errors)
 		if (!is_enforced(info) || info == self->window)
 			continue;
 		ASSERT_EQ(-EADDRINUSE,
-			  set_window_start(fd, dev_id,
-					   info->start & -(__u64)self->page));
+			  set_window(fd, dev_id,
+				     info->start & -(__u64)self->page, MiB));
 	}
 	/* Nothing of it had an effect */
-	ASSERT_TRUE(window_is(fd, dev_id, SW_MSI_START, 1));
+	ASSERT_TRUE(window_is(fd, dev_id, IOMMU_MSI_WINDOW_DRIVER, SW_MSI_START,
+			      1));
 
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
-	ASSERT_EQ(-EBUSY, set_window_start(fd, dev_id, MOVED_START));
-	ASSERT_EQ(-EBUSY, set_window_size(fd, dev_id, 0));
+	ASSERT_EQ(-EBUSY, set_window(fd, dev_id, MOVED_START, MiB));
+	ASSERT_EQ(-EBUSY, reset_window(fd, dev_id));
 	ASSERT_EQ(0, edu_irq_on(&self->dev));
 	ASSERT_EQ(0, edu_detach(&self->dev));
 	/* The device has the address: it would write to the old window */
-	ASSERT_EQ(-EBUSY, set_window_start(fd, dev_id, MOVED_START));
-	ASSERT_TRUE(window_is(fd, dev_id, SW_MSI_START, 1));
+	ASSERT_EQ(-EBUSY, set_window(fd, dev_id, MOVED_START, MiB));
+	ASSERT_TRUE(window_is(fd, dev_id, IOMMU_MSI_WINDOW_DRIVER, SW_MSI_START,
+			      1));
 	ASSERT_EQ(0, edu_irq_off(&self->dev));
-	ASSERT_EQ(0, set_window_start(fd, dev_id, MOVED_START));
+	ASSERT_EQ(0, set_window(fd, dev_id, MOVED_START, MiB));
 }
 
 /* A window that lies over a mapping: refused at attach, and told before */
 TEST_F(resv, window_over_mapping)
 {
-	struct iommu_ioas_check check;
+	struct check check;
 	int fd = self->iommufd;
 
 	if (!self->window)
 		SKIP(return, "this IOMMU has no software MSI window");
 	ASSERT_EQ(0, edu_map(fd, self->ioas[0], self->buf, BUF_SIZE,
 			     MOVED_START - MiB));
-	ASSERT_EQ(0, set_window_start(fd, self->dev.dev_id, MOVED_START));
+	ASSERT_EQ(0, set_window(fd, self->dev.dev_id, MOVED_START, MiB));
 	ASSERT_EQ(0, check_device(fd, self->ioas[0], self->dev.dev_id, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_MAPPED, MOVED_START,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_MAPPED, MOVED_START,
 				MOVED_START + MiB - 1, IOMMU_RESV_REGION_SW_MSI,
 				self->dev.dev_id));
 	ASSERT_EQ(-EADDRINUSE, edu_attach(&self->dev, self->ioas[0]));
-	ASSERT_EQ(0, set_window_start(fd, self->dev.dev_id, MOVED_START + MiB));
+	ASSERT_EQ(0, set_window(fd, self->dev.dev_id, MOVED_START + MiB, MiB));
 	ASSERT_TRUE(device_fits(fd, self->ioas[0], self->dev.dev_id));
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
 	ASSERT_EQ(0, edu_irq_on(&self->dev));
@@ -1500,15 +1623,28 @@ FIXTURE_TEARDOWN(resv_two)
 /* R7: the window is that of the group, and of no other */
 TEST_F(resv_two, window)
 {
+	struct iommu_iova_conflict blame = {};
+	struct iommu_msi_window busy = {
+		.op = IOMMU_MSI_WINDOW_OP_SET,
+		.start = MOVED_START + 4 * MiB,
+		.length = MiB,
+		.num_conflicts = 1,
+		.entry_size = sizeof(blame),
+		.conflicts = (uintptr_t)&blame,
+	};
 	__u64 start[2];
 	int fd = self->iommufd;
 	int i;
 
-	ASSERT_EQ(0, set_window_start(fd, self->dev[0].dev_id, MOVED_START));
+	ASSERT_EQ(0, set_window(fd, self->dev[0].dev_id, MOVED_START, MiB));
 	start[0] = MOVED_START;
 	start[1] = variant->same_group ? MOVED_START : SW_MSI_START;
 	for (i = 0; i != 2; i++)
-		ASSERT_TRUE(window_is(fd, self->dev[i].dev_id, start[i], 1));
+		ASSERT_TRUE(window_is(fd, self->dev[i].dev_id,
+				      start[i] == MOVED_START ?
+					      IOMMU_MSI_WINDOW_CHOSEN :
+					      IOMMU_MSI_WINDOW_DRIVER,
+				      start[i], 1));
 
 	/* Windows that are apart can be in one IOAS */
 	for (i = 0; i != 2; i++) {
@@ -1522,34 +1658,40 @@ TEST_F(resv_two, window)
 	}
 	ASSERT_EQ(0, edu_irq_off(&self->dev[1]));
 	ASSERT_EQ(0, edu_detach(&self->dev[1]));
-	/* The sibling is in the way, the other group is not */
-	ASSERT_EQ(variant->same_group ? -EBUSY : 0,
-		  set_window_start(fd, self->dev[1].dev_id,
-				   MOVED_START + 4 * MiB));
+	/* The sibling is in the way, and named; the other group is not */
+	busy.dev_id = self->dev[1].dev_id;
+	ASSERT_EQ(variant->same_group ? -EBUSY : 0, msi_window(fd, &busy));
+	ASSERT_EQ((__u32)self->dev[1].func->group, busy.out_group_id);
+	ASSERT_EQ(variant->same_group ? 1 : 0, busy.num_conflicts);
+	if (variant->same_group) {
+		ASSERT_EQ(IOMMU_IOVA_CONFLICT_BUSY, blame.kind);
+		ASSERT_EQ(self->dev[0].dev_id, blame.dev_id);
+		ASSERT_EQ((__u32)self->dev[0].func->group, blame.group_id);
+	}
 	ASSERT_IRQ(&self->dev[0]);
 }
 
 /* R5: windows that overlap cannot be in one IOAS, and the dry run says so */
 TEST_F(resv_two, window_conflict)
 {
-	struct iommu_ioas_check check;
+	struct check check;
 	int fd = self->iommufd;
 
 	if (variant->same_group)
 		SKIP(return, "one group has one window");
-	ASSERT_EQ(0, set_window_start(fd, self->dev[0].dev_id, MOVED_START));
-	ASSERT_EQ(0, set_window_start(fd, self->dev[1].dev_id,
-				      MOVED_START + MiB / 2));
+	ASSERT_EQ(0, set_window(fd, self->dev[0].dev_id, MOVED_START, MiB));
+	ASSERT_EQ(0, set_window(fd, self->dev[1].dev_id, MOVED_START + MiB / 2,
+				MiB));
 	ASSERT_EQ(0, edu_attach(&self->dev[0], self->ioas));
 	ASSERT_EQ(0, edu_irq_on(&self->dev[0]));
 	ASSERT_EQ(0, check_device(fd, self->ioas, self->dev[1].dev_id, &check));
-	ASSERT_TRUE(conflict_is(&check, IOMMU_IOAS_CONFLICT_WINDOW,
+	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_WINDOW,
 				MOVED_START + MiB / 2, MOVED_START + MiB - 1,
 				IOMMU_RESV_REGION_SW_MSI, self->dev[1].dev_id));
 	ASSERT_GT(0, edu_attach(&self->dev[1], self->ioas));
 	ASSERT_IRQ(&self->dev[0]);
 
-	ASSERT_EQ(0, set_window_start(fd, self->dev[1].dev_id, MOVED_START));
+	ASSERT_EQ(0, set_window(fd, self->dev[1].dev_id, MOVED_START, MiB));
 	ASSERT_TRUE(device_fits(fd, self->ioas, self->dev[1].dev_id));
 	ASSERT_EQ(0, edu_attach(&self->dev[1], self->ioas));
 	ASSERT_EQ(0, edu_irq_on(&self->dev[1]));
@@ -1676,7 +1818,7 @@ TEST_F(rmrr, relaxable)
 {
 	const struct iommu_resv_region_info *info;
 	size_t page = sysconf(_SC_PAGESIZE);
-	struct iommu_ioas_check check;
+	struct check check;
 	struct regions regions;
 	__u32 ioas;
 	void *buf;
@@ -1708,7 +1850,7 @@ TEST_F(rmrr, relaxable)
 	ASSERT_EQ(0, edu_attach(&self->dev, ioas));
 	ASSERT_EQ(0, edu_unmap(self->iommufd, ioas, info->start, page));
 	ASSERT_EQ(0, check_map(self->iommufd, ioas, info->start, page, &check));
-	ASSERT_EQ(IOMMU_IOAS_CONFLICT_NONE, check.out_kind);
+	ASSERT_EQ(NO_CONFLICT, check_kind(&check));
 	ASSERT_EQ(0, edu_map(self->iommufd, ioas, buf, page, info->start));
 	munmap(buf, page);
 }

@@ -114,103 +114,180 @@ static int _test_cmd_ioas_set_holes(int fd, __u32 ioas_id,
 	EXPECT_ERRNO(_errno, _test_cmd_ioas_set_holes(self->fd, ioas_id, \
 						      ranges, num))
 
-/* The results are in @cmd */
-static int _test_cmd_ioas_check_device(int fd, __u32 ioas_id, __u32 dev_id,
-				       struct iommu_ioas_check *cmd)
+static int _test_cmd_ioas_get_holes(int fd, __u32 ioas_id,
+				    struct iommu_iova_range *ranges, __u32 *num)
 {
-	*cmd = (struct iommu_ioas_check){
-		.size = sizeof(*cmd),
-		.ioas_id = ioas_id,
-		.op = IOMMU_IOAS_CHECK_DEVICE,
-		.dev_id = dev_id,
-	};
-	return ioctl(fd, IOMMU_IOAS_CHECK, cmd);
-}
-
-#define test_cmd_ioas_check_device(ioas_id, dev_id, cmd)               \
-	ASSERT_EQ(0, _test_cmd_ioas_check_device(self->fd, ioas_id, dev_id, \
-						 cmd))
-#define test_err_ioas_check_device(_errno, ioas_id, dev_id, cmd)        \
-	EXPECT_ERRNO(_errno, _test_cmd_ioas_check_device(self->fd, ioas_id, \
-							 dev_id, cmd))
-
-static int _test_cmd_ioas_check_map(int fd, __u32 ioas_id, __u64 iova,
-				    __u64 length, struct iommu_ioas_check *cmd)
-{
-	*cmd = (struct iommu_ioas_check){
-		.size = sizeof(*cmd),
-		.ioas_id = ioas_id,
-		.op = IOMMU_IOAS_CHECK_MAP,
-		.iova = iova,
-		.length = length,
-	};
-	return ioctl(fd, IOMMU_IOAS_CHECK, cmd);
-}
-
-#define test_cmd_ioas_check_map(ioas_id, iova, length, cmd)                 \
-	ASSERT_EQ(0, _test_cmd_ioas_check_map(self->fd, ioas_id, iova, length, \
-					      cmd))
-#define test_err_ioas_check_map(_errno, ioas_id, iova, length, cmd)      \
-	EXPECT_ERRNO(_errno, _test_cmd_ioas_check_map(self->fd, ioas_id, \
-						      iova, length, cmd))
-
-static int _test_cmd_option(int fd, __u32 option, __u16 op, __u32 object_id,
-			    __u64 *val)
-{
-	struct iommu_option cmd = {
+	struct iommu_ioas_get_holes cmd = {
 		.size = sizeof(cmd),
-		.option_id = option,
-		.op = op,
-		.object_id = object_id,
-		.val64 = *val,
+		.ioas_id = ioas_id,
+		.num_iovas = *num,
+		.holes = (uintptr_t)ranges,
 	};
 	int ret;
 
-	ret = ioctl(fd, IOMMU_OPTION, &cmd);
-	*val = cmd.val64;
+	ret = ioctl(fd, IOMMU_IOAS_GET_HOLES, &cmd);
+	*num = cmd.num_iovas;
 	return ret;
 }
 
-static int _test_cmd_option_set(int fd, __u32 option, __u32 object_id,
-				__u64 val)
+#define test_cmd_ioas_get_holes(ioas_id, ranges, num) \
+	ASSERT_EQ(0, _test_cmd_ioas_get_holes(self->fd, ioas_id, ranges, num))
+#define test_err_ioas_get_holes(_errno, ioas_id, ranges, num)        \
+	EXPECT_ERRNO(_errno, _test_cmd_ioas_get_holes(self->fd, ioas_id, \
+						      ranges, num))
+
+#define MAX_CONFLICTS 128
+
+/* The arguments of a dry run, and what it answers */
+struct resv_check {
+	struct iommu_ioas_check cmd;
+	__u32 num;
+	struct iommu_iova_conflict conflicts[MAX_CONFLICTS];
+};
+
+/* Both calls of the protocol must agree */
+static int _test_cmd_ioas_check(int fd, __u32 pt_id, __u32 dev_id,
+				const struct iommu_iova_range *ranges,
+				__u32 num_ranges, struct resv_check *check)
 {
-	return _test_cmd_option(fd, option, IOMMU_OPTION_OP_SET, object_id,
-				&val);
+	__u32 num;
+	int ret;
+
+	memset(check, 0xee, sizeof(*check));
+	check->cmd = (struct iommu_ioas_check){
+		.size = sizeof(check->cmd),
+		.pt_id = pt_id,
+		.dev_id = dev_id,
+		.num_ranges = num_ranges,
+		.ranges = (uintptr_t)ranges,
+	};
+	ret = ioctl(fd, IOMMU_IOAS_CHECK, &check->cmd);
+	if (ret && errno != EMSGSIZE)
+		return ret;
+	num = check->cmd.num_conflicts;
+	if (!ret != !num || num > MAX_CONFLICTS) {
+		errno = EPROTO;
+		return -1;
+	}
+	check->cmd.num_conflicts = MAX_CONFLICTS;
+	check->cmd.entry_size = sizeof(check->conflicts[0]);
+	check->cmd.conflicts = (uintptr_t)check->conflicts;
+	ret = ioctl(fd, IOMMU_IOAS_CHECK, &check->cmd);
+	check->num = check->cmd.num_conflicts;
+	if (!ret && check->num != num) {
+		errno = EPROTO;
+		return -1;
+	}
+	return ret;
 }
 
-/* @size is in MiB */
-static int _test_cmd_get_window(int fd, __u32 object_id, __u64 *start,
-				__u64 *size)
+#define test_cmd_ioas_check(pt_id, dev_id, ranges, num, check)              \
+	ASSERT_EQ(0, _test_cmd_ioas_check(self->fd, pt_id, dev_id, ranges, num, \
+					  check))
+#define test_err_ioas_check(_errno, pt_id, dev_id, ranges, num, check)   \
+	EXPECT_ERRNO(_errno, _test_cmd_ioas_check(self->fd, pt_id, dev_id, \
+						  ranges, num, check))
+
+static int _test_cmd_ioas_check_device(int fd, __u32 pt_id, __u32 dev_id,
+				       struct resv_check *check)
 {
-	return _test_cmd_option(fd, IOMMU_OPTION_SW_MSI_START,
-				IOMMU_OPTION_OP_GET, object_id, start) ?:
-	       _test_cmd_option(fd, IOMMU_OPTION_SW_MSI_SIZE,
-				IOMMU_OPTION_OP_GET, object_id, size);
+	return _test_cmd_ioas_check(fd, pt_id, dev_id, NULL, 0, check);
 }
 
-#define test_cmd_set_window_start(object_id, val)                          \
-	ASSERT_EQ(0, _test_cmd_option_set(self->fd,                        \
-					  IOMMU_OPTION_SW_MSI_START,       \
-					  object_id, val))
-#define test_err_set_window_start(_errno, object_id, val)                  \
-	EXPECT_ERRNO(_errno, _test_cmd_option_set(self->fd,                \
-						  IOMMU_OPTION_SW_MSI_START, \
-						  object_id, val))
-#define test_cmd_set_window_size(object_id, val)                          \
-	ASSERT_EQ(0, _test_cmd_option_set(self->fd,                       \
-					  IOMMU_OPTION_SW_MSI_SIZE,       \
-					  object_id, val))
-#define test_err_set_window_size(_errno, object_id, val)                  \
-	EXPECT_ERRNO(_errno, _test_cmd_option_set(self->fd,               \
-						  IOMMU_OPTION_SW_MSI_SIZE, \
-						  object_id, val))
-#define test_cmd_window(object_id, start, size)                             \
+#define test_cmd_ioas_check_device(pt_id, dev_id, check)               \
+	ASSERT_EQ(0, _test_cmd_ioas_check_device(self->fd, pt_id, dev_id, \
+						 check))
+#define test_err_ioas_check_device(_errno, pt_id, dev_id, check)        \
+	EXPECT_ERRNO(_errno, _test_cmd_ioas_check_device(self->fd, pt_id, \
+							 dev_id, check))
+
+static int _test_cmd_ioas_check_map(int fd, __u32 pt_id, __u64 iova,
+				    __u64 length, struct resv_check *check)
+{
+	struct iommu_iova_range range = { iova, iova + (length - 1) };
+
+	return _test_cmd_ioas_check(fd, pt_id, 0, &range, 1, check);
+}
+
+#define test_cmd_ioas_check_map(pt_id, iova, length, check)               \
+	ASSERT_EQ(0, _test_cmd_ioas_check_map(self->fd, pt_id, iova, length, \
+					      check))
+#define test_err_ioas_check_map(_errno, pt_id, iova, length, check)      \
+	EXPECT_ERRNO(_errno, _test_cmd_ioas_check_map(self->fd, pt_id, iova, \
+						      length, check))
+
+#define NUM_WINDOW_CONFLICTS 8
+
+/* The arguments of IOMMU_MSI_WINDOW and its answer */
+struct resv_window {
+	struct iommu_msi_window cmd;
+	struct iommu_iova_conflict conflicts[NUM_WINDOW_CONFLICTS];
+};
+
+static int _test_cmd_msi_window(int fd, __u32 op, __u32 dev_id, __u64 start,
+				__u64 length, struct resv_window *window)
+{
+	memset(window, 0xee, sizeof(*window));
+	window->cmd = (struct iommu_msi_window){
+		.size = sizeof(window->cmd),
+		.op = op,
+		.dev_id = dev_id,
+		.start = start,
+		.length = length,
+		.num_conflicts = NUM_WINDOW_CONFLICTS,
+		.entry_size = sizeof(window->conflicts[0]),
+		.conflicts = (uintptr_t)window->conflicts,
+	};
+	return ioctl(fd, IOMMU_MSI_WINDOW, &window->cmd);
+}
+
+static int _test_cmd_set_window(int fd, __u32 dev_id, __u64 start, __u64 length)
+{
+	struct resv_window window;
+	int ret;
+
+	ret = _test_cmd_msi_window(fd, IOMMU_MSI_WINDOW_OP_SET, dev_id, start,
+				   length, &window);
+	if (ret)
+		return ret;
+	if (window.cmd.start != start || window.cmd.length != length ||
+	    window.cmd.out_state != IOMMU_MSI_WINDOW_CHOSEN ||
+	    window.cmd.num_conflicts) {
+		errno = EPROTO;
+		return -1;
+	}
+	return 0;
+}
+
+static int _test_cmd_reset_window(int fd, __u32 dev_id)
+{
+	struct resv_window window;
+
+	return _test_cmd_msi_window(fd, IOMMU_MSI_WINDOW_OP_RESET, dev_id, 0, 0,
+				    &window);
+}
+
+#define test_cmd_set_window(dev_id, start, length) \
+	ASSERT_EQ(0, _test_cmd_set_window(self->fd, dev_id, start, length))
+#define test_err_set_window(_errno, dev_id, start, length)              \
+	EXPECT_ERRNO(_errno, _test_cmd_set_window(self->fd, dev_id, start, \
+						  length))
+#define test_cmd_reset_window(dev_id) \
+	ASSERT_EQ(0, _test_cmd_reset_window(self->fd, dev_id))
+#define test_err_reset_window(_errno, dev_id) \
+	EXPECT_ERRNO(_errno, _test_cmd_reset_window(self->fd, dev_id))
+
+/* @state is the end of an IOMMU_MSI_WINDOW_* name */
+#define test_cmd_window(state, dev_id, _start, _length)                     \
 	({                                                                  \
-		__u64 __start = ~0ULL, __size = ~0ULL;                      \
-		ASSERT_EQ(0, _test_cmd_get_window(self->fd, object_id,      \
-						  &__start, &__size));      \
-		EXPECT_EQ(start, __start);                                  \
-		EXPECT_EQ(size, __size);                                    \
+		struct resv_window __window;                                \
+		ASSERT_EQ(0, _test_cmd_msi_window(self->fd,                 \
+						  IOMMU_MSI_WINDOW_OP_GET,  \
+						  dev_id, 0, 0, &__window)); \
+		EXPECT_EQ(IOMMU_MSI_WINDOW_##state, __window.cmd.out_state); \
+		EXPECT_EQ(_start, __window.cmd.start);                      \
+		EXPECT_EQ(_length, __window.cmd.length);                    \
+		EXPECT_EQ(0, __window.cmd.num_conflicts);                   \
 	})
 
 /* What a mock device reports from now on, and the errno after that */

@@ -12,7 +12,7 @@
  *   1. Say where the window for MSIs is to be, if there must be one.
  *   2. Bind the device. Nothing is attached yet, nothing is mapped.
  *   3. Ask for its regions.
- *   4. Make a memory map that has holes there.
+ *   4. Make a memory map that has holes there, and let the kernel look over it.
  *   5. Tell the kernel about both: the holes must stay free, the RAM must stay
  *      usable. From now on it refuses what would break the map.
  *   6. Map guest RAM and attach.
@@ -48,7 +48,7 @@
 
 /* Where the VM has nothing else, so doorbells of interrupts can be there */
 #define WINDOW_START 0xfd000000ULL
-#define WINDOW_MIB 1
+#define WINDOW_LENGTH MiB
 
 #define MAX_REGIONS 128
 
@@ -100,25 +100,26 @@ static void say(const char *what, struct range range)
 /*
  * 1. Where the IOMMU translates MSIs (Arm), the kernel maps doorbells in a
  * window of IOVAs. This is the default for all devices that are bound to this
- * fd later; object_id could be a device ID as well. Devices that have no window
- * do not care.
+ * fd later; dev_id could be the ID of a device as well. Devices that have no
+ * window do not care.
  */
 static int choose_window(struct vmm *vmm)
 {
-	struct iommu_option cmd = {
+	struct iommu_msi_window cmd = {
 		.size = sizeof(cmd),
-		.option_id = IOMMU_OPTION_SW_MSI_START,
-		.op = IOMMU_OPTION_OP_SET,
-		.object_id = 0,
-		.val64 = WINDOW_START,
+		.op = IOMMU_MSI_WINDOW_OP_SET,
+		.dev_id = 0,
+		.start = WINDOW_START,
+		.length = WINDOW_LENGTH,
 	};
 
-	if (!ioctl(vmm->iommufd, IOMMU_OPTION, &cmd)) {
-		cmd.option_id = IOMMU_OPTION_SW_MSI_SIZE;
-		cmd.val64 = WINDOW_MIB;
-		return ioctl(vmm->iommufd, IOMMU_OPTION, &cmd) ? -errno : 0;
+	if (!ioctl(vmm->iommufd, IOMMU_MSI_WINDOW, &cmd))
+		return 0;
+	if (errno == ENODEV) {
+		ksft_print_msg("  No device has one on this machine.\n");
+		return 0;
 	}
-	if (errno != EOPNOTSUPP)
+	if (errno != ENOTTY)
 		return -errno;
 	ksft_print_msg("  This kernel cannot move it: it is where it is.\n");
 	return 0;
@@ -275,6 +276,50 @@ static int plan_ram(struct vmm *vmm)
 }
 
 /*
+ * Would the device fit to what is in the address space, and to the guest RAM that
+ * is to be mapped there? The same question is good before a hot-plug is offered to
+ * the guest, and after an attach failed, to learn why.
+ */
+static int check_fit(struct vmm *vmm, __u32 ioas, const struct edu_dev *dev,
+		     bool planned)
+{
+	struct iommu_iova_range ranges[MAX_REGIONS];
+	struct iommu_iova_conflict conflicts[16];
+	struct iommu_ioas_check cmd = {
+		.size = sizeof(cmd),
+		.pt_id = ioas,
+		.dev_id = dev->dev_id,
+		.num_ranges = planned ? vmm->num_ram : 0,
+		.ranges = (uintptr_t)ranges,
+		.num_conflicts = ARRAY_SIZE(conflicts),
+		.conflicts = (uintptr_t)conflicts,
+		.entry_size = sizeof(conflicts[0]),
+	};
+	__u32 i;
+
+	for (i = 0; i != cmd.num_ranges; i++)
+		ranges[i] = (struct iommu_iova_range){
+			.start = vmm->ram[i].start,
+			.last = vmm->ram[i].last,
+		};
+	/* EMSGSIZE: there are even more, these are enough to know */
+	if (ioctl(vmm->iommufd, IOMMU_IOAS_CHECK, &cmd) && errno != EMSGSIZE) {
+		if (errno != ENOTTY)
+			return -errno;
+		ksft_print_msg("  This kernel cannot tell: attach and see.\n");
+		return 0;
+	}
+	for (i = 0; i != cmd.num_conflicts && i != ARRAY_SIZE(conflicts); i++) {
+		ksft_print_msg("  Conflict %u with device %u of group %d:\n",
+			       conflicts[i].kind, conflicts[i].dev_id,
+			       (int)conflicts[i].group_id);
+		say(region_name(conflicts[i].region_type),
+		    (struct range){ conflicts[i].start, conflicts[i].last });
+	}
+	return cmd.num_conflicts ? -EADDRINUSE : 0;
+}
+
+/*
  * 5. What is to be avoided becomes holes of the IOAS. Nothing of the VMM can be
  * mapped there by mistake, and a device that has its region in a hole fits. The
  * list can have more in it: the holes that another host needs, to which the VM
@@ -286,24 +331,17 @@ static int declare_holes(struct vmm *vmm)
 	struct iommu_ioas_set_holes cmd = {
 		.size = sizeof(cmd),
 		.ioas_id = vmm->ioas,
+		.num_iovas = vmm->num_avoid,
 		.holes = (uintptr_t)holes,
 	};
 	int i;
 
-	for (i = 0; i != vmm->num_avoid; i++) {
-		struct iommu_iova_range *prev = &holes[cmd.num_iovas - 1];
-
-		/* Holes must not overlap, regions may */
-		if (cmd.num_iovas && vmm->avoid[i].start <= prev->last) {
-			if (vmm->avoid[i].last > prev->last)
-				prev->last = vmm->avoid[i].last;
-			continue;
-		}
-		holes[cmd.num_iovas++] = (struct iommu_iova_range){
+	/* The kernel does not mind that they overlap */
+	for (i = 0; i != vmm->num_avoid; i++)
+		holes[i] = (struct iommu_iova_range){
 			.start = vmm->avoid[i].start,
 			.last = vmm->avoid[i].last,
 		};
-	}
 	return ioctl(vmm->iommufd, IOMMU_IOAS_SET_HOLES, &cmd) ? -errno : 0;
 }
 
@@ -360,34 +398,6 @@ static int alloc_ram(struct vmm *vmm)
 	/* Large pages make the mapping small and fast; it works without */
 	madvise(vmm->ram_va, vmm->ram_size, MADV_HUGEPAGE);
 	return 0;
-}
-
-/*
- * Would the device fit? The same question is good before a hot-plug is offered
- * to the guest, and after an attach failed, to learn why.
- */
-static int check_fit(struct vmm *vmm, __u32 ioas, const struct edu_dev *dev)
-{
-	struct iommu_ioas_check cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.op = IOMMU_IOAS_CHECK_DEVICE,
-		.dev_id = dev->dev_id,
-	};
-
-	if (ioctl(vmm->iommufd, IOMMU_IOAS_CHECK, &cmd)) {
-		if (errno != ENOTTY)
-			return -errno;
-		ksft_print_msg("  This kernel cannot tell: attach and see.\n");
-		return 0;
-	}
-	if (cmd.out_kind == IOMMU_IOAS_CONFLICT_NONE)
-		return 0;
-	ksft_print_msg("  Conflict %u with device %u:\n", cmd.out_kind,
-		       cmd.out_dev_id);
-	say(region_name(cmd.out_region_type),
-	    (struct range){ cmd.out_start, cmd.out_last });
-	return -EADDRINUSE;
 }
 
 /* 0: an interrupt of the device arrived */
@@ -467,7 +477,7 @@ int main(void)
 	if (rc)
 		ksft_exit_skip("cannot unplug %s: %s\n", second_func.bdf,
 			       strerror(-rc));
-	ksft_set_plan(18);
+	ksft_set_plan(19);
 
 	vmm.iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (vmm.iommufd < 0)
@@ -480,13 +490,16 @@ int main(void)
 	     vmm.ram_size / MiB);
 
 	step(edu_ioas_alloc(vmm.iommufd, &vmm.ioas), "an address space");
+	step(check_fit(&vmm, vmm.ioas, &first, true),
+	     "the device and the map fit, before anything is there");
 	if (vmm.old_kernel)
 		ksft_test_result_skip("declare holes: none on this kernel\n");
 	else
 		step(declare_holes(&vmm), "declare holes");
 	step(promise_ram(&vmm), "promise that RAM stays usable");
 	step(alloc_ram(&vmm) ?: map_ram(&vmm, vmm.ioas), "map guest RAM");
-	step(check_fit(&vmm, vmm.ioas, &first), "the first device fits");
+	step(check_fit(&vmm, vmm.ioas, &first, false),
+	     "the first device fits");
 	step(edu_attach(&first, vmm.ioas), "attach it, which pins guest RAM");
 	step(edu_irq_on(&first) ?: take_interrupt(&first),
 	     "an interrupt arrives");
@@ -494,7 +507,7 @@ int main(void)
 	step(plug(&second_func), "a second device is plugged, %s",
 	     second_func.bdf);
 	step(edu_open_bind(&second, &second_func, vmm.iommufd) ?:
-		     check_fit(&vmm, vmm.ioas, &second),
+		     check_fit(&vmm, vmm.ioas, &second, false),
 	     "bind it, it fits");
 	step(edu_attach(&second, vmm.ioas), "attach it too");
 	step(edu_irq_on(&second) ?: take_interrupt(&second),
@@ -506,7 +519,7 @@ int main(void)
 	 */
 	rc = edu_ioas_alloc(vmm.iommufd, &other_ioas) ?:
 	     map_ram(&vmm, other_ioas) ?:
-	     check_fit(&vmm, other_ioas, &first);
+	     check_fit(&vmm, other_ioas, &first, false);
 	step(rc, "guest RAM in another address space, the first device fits");
 	step(edu_attach(&first, other_ioas), "swap it to there");
 	rc = take_interrupt(&first) ?: take_interrupt(&second);
