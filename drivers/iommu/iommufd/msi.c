@@ -10,9 +10,11 @@
  * domain that the device is ever attached to. The table remembers, for each
  * open /dev/iommu, which doorbell has which IOVA and who needs it:
  *
- *	table -> window -> page (slot, IOVA, doorbell) -> holds: HWPT -> count
- *	            ^        ^
- *	          group -> needs: slot -> count
+ *	table -> window -> page (slot, IOVA, doorbell)
+ *	          ^  |
+ *	          |  +--> holds, one for each HWPT: slot -> count
+ *	          |
+ *	        group --> needs: slot -> count
  *
  * window: The IOVA range that an IOMMU driver sets aside (IOMMU_RESV_SW_MSI), or
  *   that user space has chosen in its place, see resv_window.c, cut into slots
@@ -26,7 +28,10 @@
  *   there before the first attach, and stay over a detach and over any swap.
  * hold: A paging HWPT holds a page, that is, maps it, while a group is attached
  *   to it (or to a nested HWPT of it) that needs the page, and counts these
- *   groups. So a HWPT has exactly the union of what its groups need.
+ *   groups. So a HWPT has exactly the union of what its groups need. The counts
+ *   are there while a group of the window is attached to the HWPT, or about to
+ *   be. Pages that a group lets go of at once go out under one TLB flush if
+ *   their slots are neighbours, which they are as the lowest free slot is taken.
  *
  * A swap goes in two steps, for an interrupt can arrive at any time in it.
  * iommufd_msi_swap_begin() makes the new HWPT hold what the group needs before
@@ -58,6 +63,7 @@
 #include "msi_trace.h"
 
 struct iommufd_msi_window {
+	struct iommufd_msi_table *table;
 	/* Head at iommufd_msi_table::windows */
 	struct list_head item;
 	/* Of iommufd_msi_group::window_item */
@@ -69,6 +75,8 @@ struct iommufd_msi_window {
 	unsigned long num_slots;
 	/* Slot -> page, allocating */
 	struct xarray slots;
+	/* Object ID of a HWPT -> its struct iommufd_msi_holds */
+	struct xarray holds;
 	/* Pages by doorbell */
 	struct rb_root doorbells;
 };
@@ -80,48 +88,74 @@ struct iommufd_msi_page {
 	u32 slot;
 	/* Number of groups that need the page */
 	unsigned int groups;
-	/* Object ID of a HWPT -> number of its groups, as a value entry */
-	struct xarray holds;
 };
 
-/* For the tests, before each allocation */
+/* The pages of a window that a HWPT holds */
+struct iommufd_msi_holds {
+	struct iommufd_msi_window *window;
+	struct iommufd_hwpt_paging *hwpt;
+	/* Groups of the window that are attached to the HWPT, or about to be */
+	unsigned int groups;
+	/* Slot -> number of groups that need the page, as a value entry */
+	struct xarray counts;
+};
+
+/* For the tests. What allocates asks here and nowhere else. */
 static bool msi_should_fail(void)
 {
 	KUNIT_STATIC_STUB_REDIRECT(msi_should_fail);
 	return iommufd_should_fail();
 }
 
+static void *msi_zalloc(size_t size)
+{
+	if (msi_should_fail())
+		return NULL;
+	return kzalloc(size, GFP_KERNEL_ACCOUNT);
+}
+
 /*
  * Counts in an xarray. Only the step from none to one allocates, so that the
  * way back cannot fail.
  */
-static unsigned long count_read(struct xarray *xa, unsigned long index)
+static unsigned int count_read(struct xarray *xa, unsigned long index)
 {
 	void *entry = xa_load(xa, index);
 
 	return entry ? xa_to_value(entry) : 0;
 }
 
+/* Returns the new count, or -ENOMEM */
 static int count_inc(struct xarray *xa, unsigned long index)
 {
-	unsigned long count = count_read(xa, index);
+	XA_STATE(xas, xa, index);
+	bool fail = false;
+	int count;
 
-	if (!count && msi_should_fail())
-		return -ENOMEM;
-	return xa_err(xa_store(xa, index, xa_mk_value(count + 1),
-			       GFP_KERNEL_ACCOUNT));
+	do {
+		xas_lock(&xas);
+		count = xa_to_value(xas_load(&xas) ?: xa_mk_value(0)) + 1;
+		if (count == 1)
+			fail = msi_should_fail();
+		if (!fail)
+			xas_store(&xas, xa_mk_value(count));
+		xas_unlock(&xas);
+	} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
+	return fail ? -ENOMEM : xas_error(&xas) ?: count;
 }
 
-static void count_dec(struct xarray *xa, unsigned long index)
+/* Returns the new count */
+static int count_dec(struct xarray *xa, unsigned long index)
 {
-	unsigned long count = count_read(xa, index);
+	XA_STATE(xas, xa, index);
+	int count;
 
-	if (WARN_ON(!count))
-		return;
-	if (count == 1)
-		xa_erase(xa, index);
-	else
-		WARN_ON(xa_err(xa_store(xa, index, xa_mk_value(count - 1), 0)));
+	xas_lock(&xas);
+	count = xa_to_value(xas_load(&xas) ?: xa_mk_value(0)) - 1;
+	if (!WARN_ON(count < 0))
+		xas_store(&xas, count ? xa_mk_value(count) : NULL);
+	xas_unlock(&xas);
+	return count;
 }
 
 /* Windows */
@@ -138,11 +172,10 @@ msi_window_get(struct iommufd_msi_table *table, unsigned long start,
 		if (window->start == start && window->last == last)
 			return window;
 
-	if (msi_should_fail())
-		return NULL;
-	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	window = msi_zalloc(sizeof(*window));
 	if (!window)
 		return NULL;
+	window->table = table;
 	window->start = start;
 	window->last = last;
 	/* Only whole pages inside of the range are slots */
@@ -152,6 +185,7 @@ msi_window_get(struct iommufd_msi_table *table, unsigned long start,
 				    (PAGE_ALIGNED(last + 1) ? 1 : 0);
 	INIT_LIST_HEAD(&window->groups);
 	xa_init_flags(&window->slots, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&window->holds, XA_FLAGS_ACCOUNT);
 	window->doorbells = RB_ROOT;
 	list_add_tail(&window->item, &table->windows);
 	return window;
@@ -159,9 +193,11 @@ msi_window_get(struct iommufd_msi_table *table, unsigned long start,
 
 static void msi_window_put(struct iommufd_msi_window *window)
 {
+	lockdep_assert_held(&window->table->lock);
+
 	if (!list_empty(&window->groups))
 		return;
-	WARN_ON(!xa_empty(&window->slots));
+	WARN_ON(!xa_empty(&window->slots) || !xa_empty(&window->holds));
 	list_del(&window->item);
 	kfree(window);
 }
@@ -169,11 +205,14 @@ static void msi_window_put(struct iommufd_msi_window *window)
 static bool msi_window_in_ioas(struct iommufd_msi_window *window,
 			       struct iommufd_ioas *ioas)
 {
-	struct iommufd_msi_group *mg;
+	struct iommufd_msi_holds *holds;
+	unsigned long id;
 
-	list_for_each_entry(mg, &window->groups, window_item)
-		if ((mg->hwpt && mg->hwpt->ioas == ioas) ||
-		    (mg->next && mg->next->ioas == ioas))
+	lockdep_assert_held(&window->table->lock);
+
+	/* Those that a swap under way is going to are among them */
+	xa_for_each(&window->holds, id, holds)
+		if (holds->hwpt->ioas == ioas)
 			return true;
 	return false;
 }
@@ -190,6 +229,8 @@ msi_window_conflict(struct iommufd_msi_table *table,
 {
 	struct iommufd_msi_window *lowest = NULL;
 	struct iommufd_msi_window *other;
+
+	lockdep_assert_held(&table->lock);
 
 	list_for_each_entry(other, &table->windows, item) {
 		if (other == window || other->last < max(window->start, from) ||
@@ -245,13 +286,13 @@ msi_page_alloc(struct iommufd_msi_window *window, phys_addr_t doorbell)
 	struct xa_limit limit;
 	int rc;
 
+	lockdep_assert_held(&window->table->lock);
+
 	if (!window->num_slots)
 		return ERR_PTR(-ENOSPC);
-	if (msi_should_fail())
-		return ERR_PTR(-ENOMEM);
 	limit = XA_LIMIT(0, min_t(u64, window->num_slots - 1, U32_MAX));
 
-	page = kzalloc(sizeof(*page), GFP_KERNEL_ACCOUNT);
+	page = msi_zalloc(sizeof(*page));
 	if (!page)
 		return ERR_PTR(-ENOMEM);
 	rc = xa_alloc(&window->slots, &page->slot, page, limit,
@@ -262,7 +303,6 @@ msi_page_alloc(struct iommufd_msi_window *window, phys_addr_t doorbell)
 	}
 	page->doorbell = doorbell;
 	page->iova = window->base + (unsigned long)page->slot * PAGE_SIZE;
-	xa_init_flags(&page->holds, XA_FLAGS_ACCOUNT);
 	rb_add(&page->node, &window->doorbells, msi_doorbell_less);
 	return page;
 }
@@ -271,6 +311,8 @@ static struct iommufd_msi_page *msi_page_get(struct iommufd_msi_window *window,
 					     phys_addr_t doorbell)
 {
 	struct rb_node *node;
+
+	lockdep_assert_held(&window->table->lock);
 
 	node = rb_find(&doorbell, &window->doorbells, msi_doorbell_cmp);
 	if (node)
@@ -281,9 +323,10 @@ static struct iommufd_msi_page *msi_page_get(struct iommufd_msi_window *window,
 static void msi_page_put(struct iommufd_msi_window *window,
 			 struct iommufd_msi_page *page)
 {
+	lockdep_assert_held(&window->table->lock);
+
 	if (page->groups)
 		return;
-	WARN_ON(!xa_empty(&page->holds));
 	rb_erase(&page->node, &window->doorbells);
 	xa_erase(&window->slots, page->slot);
 	kfree(page);
@@ -291,73 +334,188 @@ static void msi_page_put(struct iommufd_msi_window *window,
 
 /* Holds */
 
-static int msi_hold(struct iommufd_hwpt_paging *hwpt,
-		    struct iommufd_msi_page *page)
+static struct iommufd_msi_holds *
+msi_holds_get(struct iommufd_msi_window *window,
+	      struct iommufd_hwpt_paging *hwpt)
 {
 	u32 id = hwpt->common.obj.id;
+	struct iommufd_msi_holds *holds;
 	int rc;
 
-	rc = count_inc(&page->holds, id);
-	if (rc || count_read(&page->holds, id) > 1)
-		return rc;
+	lockdep_assert_held(&window->table->lock);
 
-	rc = iommu_map(hwpt->common.domain, page->iova, page->doorbell,
-		       PAGE_SIZE, IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
+	holds = xa_load(&window->holds, id);
+	if (holds) {
+		holds->groups++;
+		return holds;
+	}
+
+	holds = msi_zalloc(sizeof(*holds));
+	if (!holds)
+		return ERR_PTR(-ENOMEM);
+	holds->window = window;
+	holds->hwpt = hwpt;
+	holds->groups = 1;
+	xa_init_flags(&holds->counts, XA_FLAGS_ACCOUNT);
+	rc = xa_err(xa_store(&window->holds, id, holds, GFP_KERNEL_ACCOUNT));
+	if (rc) {
+		kfree(holds);
+		return ERR_PTR(rc);
+	}
+	return holds;
+}
+
+static void msi_holds_put(struct iommufd_msi_holds *holds)
+{
+	lockdep_assert_held(&holds->window->table->lock);
+
+	if (--holds->groups)
+		return;
+	WARN_ON(!xa_empty(&holds->counts));
+	xa_erase(&holds->window->holds, holds->hwpt->common.obj.id);
+	kfree(holds);
+}
+
+static int msi_hold(struct iommufd_msi_holds *holds,
+		    struct iommufd_msi_page *page)
+{
+	struct iommufd_hw_pagetable *hwpt = &holds->hwpt->common;
+	int count;
+	int rc;
+
+	lockdep_assert_held(&holds->window->table->lock);
+
+	count = count_inc(&holds->counts, page->slot);
+	if (count != 1)
+		return min(count, 0);
+
+	rc = iommu_map(hwpt->domain, page->iova, page->doorbell, PAGE_SIZE,
+		       IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
 		       GFP_KERNEL_ACCOUNT);
 	if (rc) {
-		xa_erase(&page->holds, id);
+		count_dec(&holds->counts, page->slot);
 		return rc;
 	}
-	trace_iommufd_msi_map(id, page->iova, page->doorbell);
+	trace_iommufd_msi_map(hwpt->obj.id, page->iova, page->doorbell);
 	return 0;
 }
 
-static void msi_release(struct iommufd_hwpt_paging *hwpt,
-			struct iommufd_msi_page *page)
-{
-	u32 id = hwpt->common.obj.id;
+/* Pages that a HWPT lets go of. Neighbours are collected and unmapped at once. */
+struct msi_unmap {
+	struct iommufd_msi_holds *holds;
+	struct iommu_iotlb_gather gather;
+	unsigned long slot;
+	unsigned long num;
+};
 
-	if (count_read(&page->holds, id) == 1) {
-		WARN_ON(iommu_unmap(hwpt->common.domain, page->iova,
-				    PAGE_SIZE) != PAGE_SIZE);
-		trace_iommufd_msi_unmap(id, page->iova, page->doorbell);
-	}
-	count_dec(&page->holds, id);
+static void msi_unmap_start(struct msi_unmap *unmap,
+			    struct iommufd_msi_holds *holds)
+{
+	unmap->holds = holds;
+	unmap->num = 0;
+	iommu_iotlb_gather_init(&unmap->gather);
 }
 
-/* Make @hwpt let go of the pages that @mg needs, in the slots below @end */
+static void msi_unmap_collected(struct msi_unmap *unmap)
+{
+	struct iommufd_msi_holds *holds = unmap->holds;
+	size_t length = unmap->num * PAGE_SIZE;
+
+	WARN_ON(iommu_unmap_fast(holds->hwpt->common.domain,
+				 holds->window->base + unmap->slot * PAGE_SIZE,
+				 length, &unmap->gather) != length);
+}
+
+/* In ascending order */
+static void msi_unmap_add(struct msi_unmap *unmap, unsigned long slot)
+{
+	if (unmap->num && slot == unmap->slot + unmap->num) {
+		unmap->num++;
+		return;
+	}
+	if (unmap->num)
+		msi_unmap_collected(unmap);
+	unmap->slot = slot;
+	unmap->num = 1;
+}
+
+static void msi_unmap_end(struct msi_unmap *unmap)
+{
+	if (!unmap->num)
+		return;
+	msi_unmap_collected(unmap);
+	iommu_iotlb_sync(unmap->holds->hwpt->common.domain, &unmap->gather);
+}
+
+static void msi_trace_release(struct iommufd_msi_holds *holds,
+			      unsigned long slot)
+{
+	struct iommufd_msi_page *page;
+
+	if (!trace_iommufd_msi_unmap_enabled())
+		return;
+	page = xa_load(&holds->window->slots, slot);
+	trace_iommufd_msi_unmap(holds->hwpt->common.obj.id, page->iova,
+				page->doorbell);
+}
+
+static void msi_release_slot(struct msi_unmap *unmap, unsigned long slot)
+{
+	if (count_dec(&unmap->holds->counts, slot))
+		return;
+	msi_trace_release(unmap->holds, slot);
+	msi_unmap_add(unmap, slot);
+}
+
+static void msi_release(struct iommufd_msi_holds *holds, unsigned long slot)
+{
+	struct msi_unmap unmap;
+
+	lockdep_assert_held(&holds->window->table->lock);
+
+	msi_unmap_start(&unmap, holds);
+	msi_release_slot(&unmap, slot);
+	msi_unmap_end(&unmap);
+}
+
+/* Let go of the pages that @mg needs, in the slots below @end */
 static void msi_release_below(struct iommufd_msi_group *mg,
-			      struct iommufd_hwpt_paging *hwpt,
+			      struct iommufd_msi_holds *holds,
 			      unsigned long end)
 {
+	struct msi_unmap unmap;
 	unsigned long slot;
 	void *entry;
 
+	lockdep_assert_held(&mg->table->lock);
+
 	if (!end)
 		return;
+	msi_unmap_start(&unmap, holds);
 	xa_for_each_range(&mg->needs, slot, entry, 0, end - 1)
-		msi_release(hwpt, xa_load(&mg->window->slots, slot));
+		msi_release_slot(&unmap, slot);
+	msi_unmap_end(&unmap);
 }
 
 static void msi_release_all(struct iommufd_msi_group *mg,
-			    struct iommufd_hwpt_paging *hwpt)
+			    struct iommufd_msi_holds *holds)
 {
-	msi_release_below(mg, hwpt, ULONG_MAX);
+	msi_release_below(mg, holds, ULONG_MAX);
 }
 
 static int msi_hold_all(struct iommufd_msi_group *mg,
-			struct iommufd_hwpt_paging *hwpt)
+			struct iommufd_msi_holds *holds)
 {
-	struct iommufd_msi_page *page;
 	unsigned long slot;
 	void *entry;
 	int rc;
 
+	lockdep_assert_held(&mg->table->lock);
+
 	xa_for_each(&mg->needs, slot, entry) {
-		page = xa_load(&mg->window->slots, slot);
-		rc = msi_hold(hwpt, page);
+		rc = msi_hold(holds, xa_load(&mg->window->slots, slot));
 		if (rc) {
-			msi_release_below(mg, hwpt, slot);
+			msi_release_below(mg, holds, slot);
 			return rc;
 		}
 	}
@@ -369,19 +527,22 @@ static int msi_hold_all(struct iommufd_msi_group *mg,
 static int msi_need(struct iommufd_msi_group *mg,
 		    struct iommufd_msi_page *page)
 {
+	int count;
 	int rc;
 
-	rc = count_inc(&mg->needs, page->slot);
-	if (rc || count_read(&mg->needs, page->slot) > 1)
-		return rc;
+	lockdep_assert_held(&mg->table->lock);
 
-	if (mg->hwpt) {
-		rc = msi_hold(mg->hwpt, page);
+	count = count_inc(&mg->needs, page->slot);
+	if (count != 1)
+		return min(count, 0);
+
+	if (mg->holds) {
+		rc = msi_hold(mg->holds, page);
 		if (rc)
 			goto err_need;
 	}
-	if (mg->next) {
-		rc = msi_hold(mg->next, page);
+	if (mg->next_holds) {
+		rc = msi_hold(mg->next_holds, page);
 		if (rc)
 			goto err_hold;
 	}
@@ -389,24 +550,25 @@ static int msi_need(struct iommufd_msi_group *mg,
 	return 0;
 
 err_hold:
-	if (mg->hwpt)
-		msi_release(mg->hwpt, page);
+	if (mg->holds)
+		msi_release(mg->holds, page->slot);
 err_need:
-	xa_erase(&mg->needs, page->slot);
+	count_dec(&mg->needs, page->slot);
 	return rc;
 }
 
 static void msi_unneed(struct iommufd_msi_group *mg,
 		       struct iommufd_msi_page *page)
 {
-	if (count_read(&mg->needs, page->slot) == 1) {
-		if (mg->hwpt)
-			msi_release(mg->hwpt, page);
-		if (mg->next)
-			msi_release(mg->next, page);
-		page->groups--;
-	}
-	count_dec(&mg->needs, page->slot);
+	lockdep_assert_held(&mg->table->lock);
+
+	if (count_dec(&mg->needs, page->slot))
+		return;
+	if (mg->holds)
+		msi_release(mg->holds, page->slot);
+	if (mg->next_holds)
+		msi_release(mg->next_holds, page->slot);
+	page->groups--;
 }
 
 static int msi_prepare_locked(struct iommufd_msi_group *mg,
@@ -414,6 +576,8 @@ static int msi_prepare_locked(struct iommufd_msi_group *mg,
 {
 	struct iommufd_msi_page *page;
 	int rc;
+
+	lockdep_assert_held(&mg->table->lock);
 
 	page = msi_page_get(mg->window, ALIGN_DOWN(doorbell, PAGE_SIZE));
 	if (IS_ERR(page))
@@ -526,6 +690,8 @@ void iommufd_msi_group_init(struct iommufd_msi_group *mg,
 
 static void msi_group_leave_window(struct iommufd_msi_group *mg)
 {
+	lockdep_assert_held(&mg->table->lock);
+
 	if (!mg->window)
 		return;
 	list_del(&mg->window_item);
@@ -665,6 +831,42 @@ void iommufd_msi_bind(struct iommufd_msi_group *mg, struct device *dev)
 	iommu_device_set_msi_owner(dev, &mg->owner);
 }
 
+static int msi_swap_prepare(struct iommufd_msi_group *mg,
+			    struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_msi_window *window = mg->window;
+	struct iommufd_msi_holds *holds;
+	int rc;
+
+	lockdep_assert_held(&mg->table->lock);
+
+	if (!msi_window_fits(window, hwpt->common.domain)) {
+		rc = -EADDRNOTAVAIL;
+		goto err_trace;
+	}
+	if (msi_window_conflict(mg->table, window, 0, hwpt->ioas)) {
+		rc = -EADDRINUSE;
+		goto err_trace;
+	}
+	holds = msi_holds_get(window, hwpt);
+	if (IS_ERR(holds)) {
+		rc = PTR_ERR(holds);
+		goto err_trace;
+	}
+	rc = msi_hold_all(mg, holds);
+	if (rc)
+		goto err_put;
+	mg->next_holds = holds;
+	return 0;
+
+err_put:
+	msi_holds_put(holds);
+err_trace:
+	trace_iommufd_msi_refuse(mg->id, hwpt->common.obj.id, window->start,
+				 window->last, rc);
+	return rc;
+}
+
 /**
  * iommufd_msi_swap_begin() - Prepare a HWPT for a group to change over to it
  * @mg: Group that changes its domain
@@ -674,7 +876,7 @@ void iommufd_msi_bind(struct iommufd_msi_group *mg, struct device *dev)
  *	iommufd_msi_swap_commit() or iommufd_msi_swap_abort().
  * Return: 0, -EADDRNOTAVAIL if the page size or the aperture of the domain
  *	cannot hold the window, -EADDRINUSE if another window that overlaps is in
- *	use in the IOAS, or an error of iommu_map()
+ *	use in the IOAS, -ENOMEM, or an error of iommu_map()
  */
 int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
 			   struct iommufd_hwpt_paging *hwpt)
@@ -683,18 +885,9 @@ int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
 
 	mutex_lock(&mg->table->lock);
 	WARN_ON(mg->next);
-	if (mg->window) {
-		if (!msi_window_fits(mg->window, hwpt->common.domain))
-			rc = -EADDRNOTAVAIL;
-		else if (msi_window_conflict(mg->table, mg->window, 0,
-					     hwpt->ioas))
-			rc = -EADDRINUSE;
-		else
-			rc = msi_hold_all(mg, hwpt);
-	}
-	if (rc)
-		trace_iommufd_msi_fail(mg->id, 0, rc);
-	else
+	if (mg->window)
+		rc = msi_swap_prepare(mg, hwpt);
+	if (!rc)
 		mg->next = hwpt;
 	mutex_unlock(&mg->table->lock);
 	return rc;
@@ -709,10 +902,14 @@ int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
 void iommufd_msi_swap_commit(struct iommufd_msi_group *mg)
 {
 	mutex_lock(&mg->table->lock);
-	if (mg->hwpt)
-		msi_release_all(mg, mg->hwpt);
+	if (mg->holds) {
+		msi_release_all(mg, mg->holds);
+		msi_holds_put(mg->holds);
+	}
 	mg->hwpt = mg->next;
+	mg->holds = mg->next_holds;
 	mg->next = NULL;
+	mg->next_holds = NULL;
 	mutex_unlock(&mg->table->lock);
 }
 
@@ -723,8 +920,12 @@ void iommufd_msi_swap_commit(struct iommufd_msi_group *mg)
 void iommufd_msi_swap_abort(struct iommufd_msi_group *mg)
 {
 	mutex_lock(&mg->table->lock);
-	msi_release_all(mg, mg->next);
+	if (mg->next_holds) {
+		msi_release_all(mg, mg->next_holds);
+		msi_holds_put(mg->next_holds);
+	}
 	mg->next = NULL;
+	mg->next_holds = NULL;
 	mutex_unlock(&mg->table->lock);
 }
 
@@ -769,11 +970,13 @@ static void msi_page_show(struct iommufd_msi_window *window,
 			  struct iommufd_msi_page *page, struct seq_file *m,
 			  bool show_doorbells)
 {
+	struct iommufd_msi_holds *holds;
 	struct iommufd_msi_group *mg;
 	unsigned long users = 0;
 	unsigned long id;
 	char sep = ' ';
-	void *entry;
+
+	lockdep_assert_held(&window->table->lock);
 
 	list_for_each_entry(mg, &window->groups, window_item)
 		users += count_read(&mg->needs, page->slot);
@@ -781,7 +984,9 @@ static void msi_page_show(struct iommufd_msi_window *window,
 	seq_printf(m, "msi-page:\t%#lx doorbell %#llx users %lu groups %u hwpts",
 		   page->iova, show_doorbells ? (u64)page->doorbell : 0, users,
 		   page->groups);
-	xa_for_each(&page->holds, id, entry) {
+	xa_for_each(&window->holds, id, holds) {
+		if (!count_read(&holds->counts, page->slot))
+			continue;
 		seq_printf(m, "%c%lu", sep, id);
 		sep = ',';
 	}
@@ -794,6 +999,8 @@ static void msi_window_show(struct iommufd_msi_window *window,
 	struct iommufd_msi_page *page;
 	unsigned long used = 0;
 	unsigned long slot;
+
+	lockdep_assert_held(&window->table->lock);
 
 	xa_for_each(&window->slots, slot, page)
 		used++;

@@ -14,6 +14,7 @@
 struct device;
 struct iommufd_hwpt_paging;
 struct iommufd_ioas;
+struct iommufd_msi_holds;
 struct iommufd_msi_window;
 struct seq_file;
 
@@ -49,6 +50,9 @@ struct iommufd_msi_group {
 	struct iommufd_hwpt_paging *hwpt;
 	/* Where a swap under way is going to, NULL if there is none */
 	struct iommufd_hwpt_paging *next;
+	/* What hwpt and next hold of the window, NULL without a window */
+	struct iommufd_msi_holds *holds;
+	struct iommufd_msi_holds *next_holds;
 };
 
 #ifdef CONFIG_IRQ_MSI_IOMMU

@@ -24,6 +24,9 @@ struct test_hwpt {
 	/* IOVA in pages -> doorbell in pages, as a value entry */
 	struct xarray ptes;
 	unsigned int num_ptes;
+	/* Calls of unmap_pages and of iotlb_sync */
+	unsigned int num_unmaps;
+	unsigned int num_flushes;
 };
 
 struct msi_test {
@@ -65,19 +68,31 @@ static size_t test_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 			       struct iommu_iotlb_gather *gather)
 {
 	struct test_hwpt *h = container_of(domain, struct test_hwpt, domain);
-
 	struct kunit *test = kunit_get_current_test();
+	size_t i;
 
 	KUNIT_EXPECT_EQ(test, pgsize, PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, pgcount, 1);
-	KUNIT_EXPECT_NOT_NULL(test, xa_erase(&h->ptes, iova / PAGE_SIZE));
-	h->num_ptes--;
-	return pgsize;
+	for (i = 0; i < pgcount; i++)
+		KUNIT_EXPECT_NOT_NULL(test, xa_erase(&h->ptes,
+						     iova / PAGE_SIZE + i));
+	h->num_ptes -= pgcount;
+	h->num_unmaps++;
+	iommu_iotlb_gather_add_page(domain, gather, iova, pgcount * pgsize);
+	return pgcount * pgsize;
+}
+
+static void test_iotlb_sync(struct iommu_domain *domain,
+			    struct iommu_iotlb_gather *gather)
+{
+	struct test_hwpt *h = container_of(domain, struct test_hwpt, domain);
+
+	h->num_flushes++;
 }
 
 static const struct iommu_domain_ops test_domain_ops = {
 	.map_pages = test_map_pages,
 	.unmap_pages = test_unmap_pages,
+	.iotlb_sync = test_iotlb_sync,
 };
 
 static bool test_should_fail(void)
@@ -419,6 +434,69 @@ static void msi_test_two_windows(struct kunit *test)
 	expect_pte(test, &h[1], near, 1);
 }
 
+/* A swap that has begun counts: two windows that overlap meet in no IOAS */
+static void msi_test_two_swaps(struct kunit *test)
+{
+	struct msi_test *priv = test->priv;
+	struct iommufd_msi_group *mg = priv->groups;
+	struct test_hwpt *h = priv->hwpts;
+	unsigned long start = 0, last;
+
+	set_window(test, &mg[1], TEST_WINDOW + PAGE_SIZE);
+	h[1].hwpt.ioas = &priv->ioas[1];
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_attach(&mg[1], &h[1].hwpt));
+
+	/* Neither group needs a page so far, one could at any time */
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_swap_begin(&mg[0], &h[0].hwpt));
+	KUNIT_EXPECT_TRUE(test, iommufd_msi_group_conflict(&mg[1],
+							   &priv->ioas[0],
+							   &start, &last));
+	KUNIT_EXPECT_EQ(test, start, TEST_WINDOW + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, last, window_last(TEST_WINDOW));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iommufd_msi_swap_begin(&mg[1], &h[2].hwpt));
+	iommufd_msi_swap_abort(&mg[0]);
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_swap_begin(&mg[1], &h[2].hwpt));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iommufd_msi_swap_begin(&mg[0], &h[0].hwpt));
+	iommufd_msi_swap_commit(&mg[1]);
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iommufd_msi_swap_begin(&mg[0], &h[0].hwpt));
+	h[0].hwpt.ioas = &priv->ioas[1];
+	KUNIT_EXPECT_EQ(test, 0, iommufd_msi_swap_begin(&mg[0], &h[0].hwpt));
+}
+
+/* Pages that go at once go under one flush, and neighbours in one unmap */
+static void msi_test_one_flush(struct kunit *test)
+{
+	struct msi_test *priv = test->priv;
+	struct iommufd_msi_group *mg = priv->groups;
+	struct test_hwpt *a = &priv->hwpts[0];
+	struct test_hwpt *b = &priv->hwpts[1];
+
+	prepare_range(test, &mg[0], 0, TEST_SLOTS);
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_attach(&mg[0], &a->hwpt));
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_swap_begin(&mg[0], &b->hwpt));
+	iommufd_msi_swap_commit(&mg[0]);
+	KUNIT_EXPECT_EQ(test, a->num_ptes, 0);
+	KUNIT_EXPECT_EQ(test, a->num_unmaps, 1);
+	KUNIT_EXPECT_EQ(test, a->num_flushes, 1);
+
+	/* What another group holds in the middle stays, around it is a hole */
+	must_prepare(test, &mg[1], 1);
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_attach(&mg[1], &b->hwpt));
+	iommufd_msi_detach(&mg[0]);
+	KUNIT_EXPECT_EQ(test, b->num_ptes, 1);
+	expect_pte(test, b, TEST_WINDOW + PAGE_SIZE, 1);
+	KUNIT_EXPECT_EQ(test, b->num_unmaps, 2);
+
+	/* Nothing to unmap, nothing to flush */
+	iommufd_msi_detach(&mg[1]);
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_attach(&mg[2], &a->hwpt));
+	iommufd_msi_detach(&mg[2]);
+	KUNIT_EXPECT_EQ(test, a->num_flushes, 1);
+}
+
 /* The window stays where it is while it is in use */
 static void msi_test_window_busy(struct kunit *test)
 {
@@ -648,6 +726,8 @@ static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE(msi_test_full_window),
 	KUNIT_CASE(msi_test_odd_windows),
 	KUNIT_CASE(msi_test_two_windows),
+	KUNIT_CASE(msi_test_two_swaps),
+	KUNIT_CASE(msi_test_one_flush),
 	KUNIT_CASE(msi_test_window_busy),
 	KUNIT_CASE(msi_test_window_gone),
 	KUNIT_CASE(msi_test_does_not_fit),

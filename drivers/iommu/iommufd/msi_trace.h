@@ -32,7 +32,7 @@ DEFINE_EVENT(iommufd_msi_page, iommufd_msi_unmap,
 	     TP_PROTO(u32 hwpt_id, unsigned long iova, phys_addr_t doorbell),
 	     TP_ARGS(hwpt_id, iova, doorbell));
 
-/* An interrupt set-up was refused, or if @doorbell is 0 an attach or a swap */
+/* An interrupt set-up was refused */
 TRACE_EVENT(iommufd_msi_fail,
 	    TP_PROTO(int group_id, phys_addr_t doorbell, int error),
 	    TP_ARGS(group_id, doorbell, error),
@@ -44,6 +44,25 @@ TRACE_EVENT(iommufd_msi_fail,
 			   __entry->error = error;),
 	    TP_printk("group=%d doorbell=%#llx error=%d", __entry->group_id,
 		      __entry->doorbell, __entry->error));
+
+/* An attach or a replace was refused because of the window or its pages */
+TRACE_EVENT(iommufd_msi_refuse,
+	    TP_PROTO(int group_id, u32 hwpt_id, unsigned long start,
+		     unsigned long last, int error),
+	    TP_ARGS(group_id, hwpt_id, start, last, error),
+	    TP_STRUCT__entry(__field(int, group_id)
+			     __field(u32, hwpt_id)
+			     __field(unsigned long, start)
+			     __field(unsigned long, last)
+			     __field(int, error)),
+	    TP_fast_assign(__entry->group_id = group_id;
+			   __entry->hwpt_id = hwpt_id;
+			   __entry->start = start;
+			   __entry->last = last;
+			   __entry->error = error;),
+	    TP_printk("group=%d hwpt=%u window=%#lx-%#lx error=%d",
+		      __entry->group_id, __entry->hwpt_id, __entry->start,
+		      __entry->last, __entry->error));
 
 #endif /* __IOMMUFD_MSI_TRACE_H */
 

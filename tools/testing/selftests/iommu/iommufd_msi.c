@@ -28,6 +28,7 @@
  * change the length and the seed of the random test.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -1183,6 +1184,216 @@ TEST_F(iommufd_msi, race)
 }
 
 /*
+ * M7: two devices of a group, a thread each. A thread swaps its device from IOAS
+ * to IOAS, the other device goes along, and now and then takes it out and back
+ * in. Each change makes and destroys automatic HWPTs.
+ */
+struct sibling_race {
+	int fd;
+	__u32 stdev_id;
+	const __u32 *ioas;
+	bool detaches;
+	bool stop;
+	unsigned long swaps;
+	unsigned long attaches;
+	/* Attaches to an IOAS that the group was not in */
+	unsigned long refused;
+	int error;
+};
+
+/* How often an attach may miss the IOAS that the group is in, in a row */
+#define SIBLING_TRIES 1000
+
+static int sibling_reattach(struct sibling_race *race)
+{
+	unsigned int i;
+
+	if (_test_cmd_mock_device_detach(race->fd, race->stdev_id))
+		return -errno;
+	for (i = 0; i != SIBLING_TRIES; i++) {
+		if (!_test_cmd_mock_device_attach(race->fd, race->stdev_id,
+						  race->ioas[i & 1], NULL)) {
+			race->attaches++;
+			return 0;
+		}
+		if (errno != EINVAL)
+			return -errno;
+		race->refused++;
+	}
+	return -ETIMEDOUT;
+}
+
+static void *sibling_race_thread(void *arg)
+{
+	struct sibling_race *race = arg;
+
+	while (!race->error &&
+	       !__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
+		if (_test_cmd_mock_domain_replace(race->fd, race->stdev_id,
+						  race->ioas[race->swaps & 1],
+						  NULL))
+			race->error = -errno;
+		race->swaps++;
+		if (race->detaches && race->swaps % 4 == 0 && !race->error)
+			race->error = sibling_reattach(race);
+	}
+	return NULL;
+}
+
+static void run_sibling_race(struct __test_metadata *_metadata, int fd,
+			     bool detaches)
+{
+	struct sibling_race races[2] = {};
+	struct mock_device_args args = {};
+	pthread_t threads[2];
+	__u32 ioas[2];
+	int i;
+
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, _test_ioctl_ioas_alloc(fd, &ioas[i]));
+	for (i = 0; i != 2; i++) {
+		races[i].fd = fd;
+		races[i].ioas = ioas;
+		races[i].detaches = detaches;
+		ASSERT_EQ(0, _test_cmd_mock_device(fd, ioas[0], &args,
+						   &races[i].stdev_id, NULL,
+						   NULL));
+		args.group_stdev_id = races[i].stdev_id;
+	}
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+					    sibling_race_thread, &races[i]));
+	sleep(3);
+	for (i = 0; i != 2; i++)
+		__atomic_store_n(&races[i].stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	for (i = 0; i != 2; i++) {
+		ksft_print_msg("%lu swaps, %lu attaches, %lu refused\n",
+			       races[i].swaps, races[i].attaches,
+			       races[i].refused);
+		ASSERT_EQ(0, races[i].error);
+		ASSERT_LE(100, races[i].swaps);
+		if (detaches)
+			ASSERT_LE(20, races[i].attaches);
+		ASSERT_GE(50 * races[i].attaches, races[i].refused);
+	}
+
+	/* No automatic HWPT has been left behind in an IOAS */
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, _test_ioctl_destroy(fd, races[i].stdev_id));
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, _test_ioctl_destroy(fd, ioas[i]));
+}
+
+TEST_F(iommufd_msi, race_siblings)
+{
+	run_sibling_race(_metadata, self->fd, false);
+}
+
+TEST_F(iommufd_msi, race_siblings_detach)
+{
+	run_sibling_race(_metadata, self->fd, true);
+}
+
+/*
+ * Two groups with windows that overlap, swapped into one IOAS at the same time:
+ * one of them gets there, never both, and never none.
+ */
+#define WINDOW_ROUNDS 2000
+
+struct window_race {
+	int fd;
+	__u32 stdev_id;
+	__u32 home;
+	__u32 shared;
+	/* Once at the start and once at the end of a round */
+	pthread_barrier_t *barrier;
+	int error;
+};
+
+static void *window_race_thread(void *arg)
+{
+	struct window_race *race = arg;
+	unsigned int i;
+
+	for (i = 0; i != WINDOW_ROUNDS; i++) {
+		pthread_barrier_wait(race->barrier);
+		race->error = 0;
+		if (_test_cmd_mock_domain_replace(race->fd, race->stdev_id,
+						  race->shared, NULL))
+			race->error = errno;
+		pthread_barrier_wait(race->barrier);
+		/* Here the test looks at error */
+		pthread_barrier_wait(race->barrier);
+	}
+	return NULL;
+}
+
+static void setup_window_race(struct __test_metadata *_metadata,
+			      struct msi_model *md, int dev, int home,
+			      int shared, pthread_barrier_t *barrier,
+			      struct window_race *race)
+{
+	race->fd = md->fd;
+	race->stdev_id = md->devs[dev].stdev_id;
+	race->home = md->hwpts[home].id;
+	race->shared = md->hwpts[shared].id;
+	race->barrier = barrier;
+}
+
+TEST_F(iommufd_msi, race_windows)
+{
+	unsigned int won[2] = {}, both = 0, none = 0, i;
+	int shared_ioas = m_ioas(), dev[2], home, shared, rc, j;
+	struct window_race races[2] = {};
+	pthread_barrier_t barrier;
+	pthread_t threads[2];
+
+	ASSERT_EQ(0, pthread_barrier_init(&barrier, NULL, 3));
+	ASSERT_EQ(0, m_bind_window(-1, WINDOW_START, 8, &dev[0]));
+	ASSERT_EQ(0, m_bind_window(-1, WINDOW_START + 4 * PAGE_SIZE, 8,
+				   &dev[1]));
+	for (j = 0; j != 2; j++) {
+		ASSERT_EQ(0, m_prepare(dev[j], doorbell(j), NULL));
+		ASSERT_EQ(0, m_hwpt(dev[j], self->ioas[j], 0, &home));
+		ASSERT_EQ(0, m_hwpt(dev[j], shared_ioas, 0, &shared));
+		ASSERT_EQ(0, m_attach(dev[j], home));
+		setup_window_race(_metadata, self->md, dev[j], home, shared,
+				  &barrier, &races[j]);
+	}
+	for (j = 0; j != 2; j++)
+		ASSERT_EQ(0, pthread_create(&threads[j], NULL,
+					    window_race_thread, &races[j]));
+	for (i = 0; i != WINDOW_ROUNDS; i++) {
+		pthread_barrier_wait(&barrier);
+		pthread_barrier_wait(&barrier);
+		both += !races[0].error && !races[1].error;
+		none += races[0].error && races[1].error;
+		for (j = 0; j != 2; j++) {
+			if (races[j].error) {
+				EXPECT_EQ(EADDRINUSE, races[j].error);
+				continue;
+			}
+			won[j]++;
+			rc = _test_cmd_mock_domain_replace(self->fd,
+							   races[j].stdev_id,
+							   races[j].home, NULL);
+			EXPECT_EQ(0, rc);
+		}
+		pthread_barrier_wait(&barrier);
+	}
+	for (j = 0; j != 2; j++)
+		ASSERT_EQ(0, pthread_join(threads[j], NULL));
+	ksft_print_msg("%u and %u got there, %u times both, %u times none\n",
+		       won[0], won[1], both, none);
+	ASSERT_EQ(0, both);
+	ASSERT_EQ(0, none);
+	ASSERT_EQ(WINDOW_ROUNDS, won[0] + won[1]);
+	m_check();
+}
+
+/*
  * M7: page faults come from a device, not from the one of its group that was
  * attached first, which may be gone.
  */
@@ -1190,6 +1401,7 @@ FIXTURE(iommufd_iopf_siblings)
 {
 	int fd;
 	struct msi_model *md;
+	__u32 fault_id;
 	__u32 fault_fd;
 	int dev[2];
 	int parent;
@@ -1217,7 +1429,6 @@ static int make_iopf_hwpt(struct __test_metadata *_metadata,
 FIXTURE_SETUP(iommufd_iopf_siblings)
 {
 	const char *reason;
-	__u32 fault_id;
 	int ioas;
 
 	self->md = NULL;
@@ -1231,9 +1442,9 @@ FIXTURE_SETUP(iommufd_iopf_siblings)
 	ASSERT_EQ(0, m_bind_default(self->dev[0], &self->dev[1]));
 	ASSERT_EQ(0, m_hwpt(self->dev[0], ioas, IOMMU_HWPT_ALLOC_NEST_PARENT,
 			    &self->parent));
-	test_ioctl_fault_alloc(&fault_id, &self->fault_fd);
+	test_ioctl_fault_alloc(&self->fault_id, &self->fault_fd);
 	self->hwpt = make_iopf_hwpt(_metadata, self->md, self->dev[0],
-				    self->parent, fault_id);
+				    self->parent, self->fault_id);
 }
 
 FIXTURE_TEARDOWN(iommufd_iopf_siblings)
@@ -1336,6 +1547,205 @@ TEST_F(iommufd_iopf_siblings, pending)
 	ASSERT_EQ(0, answer_fault(self->fault_fd));
 	ASSERT_EQ(0, m_swap(self->dev[1], self->hwpt));
 	test_fault_of(self->dev[1]);
+}
+
+/* Whether there is a fault to read */
+static bool fault_pending(__u32 fault_fd)
+{
+	struct pollfd pfd = { .fd = fault_fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
+static void check_answered(struct __test_metadata *_metadata,
+			   struct msi_model *md, int dev, __u64 num)
+{
+	__u64 raised, answered;
+
+	ASSERT_EQ(0, _test_cmd_mock_device_faults(md->fd,
+						  md->devs[dev].stdev_id, false,
+						  &raised, &answered));
+	ASSERT_EQ(num, raised);
+	ASSERT_EQ(num, answered);
+}
+
+/* The device got an answer to each of the @num faults that it has raised */
+#define test_answered(dev, num) check_answered(_metadata, self->md, dev, num)
+
+/*
+ * The domain is that of the group: a sibling that is bound and not attached can
+ * fault in it as well, before it is attached, afterwards, and if it was bound
+ * only when the group was attached. Its faults are refused. Without the fix the
+ * kernel warns in iommu_report_device_fault().
+ */
+TEST_F(iommufd_iopf_siblings, not_attached)
+{
+	int late;
+
+	ASSERT_EQ(0, m_attach(self->dev[0], self->hwpt));
+	ASSERT_EQ(0, raise_fault(self->md, self->dev[1]));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_answered(self->dev[1], 1);
+
+	ASSERT_EQ(0, m_bind_default(self->dev[0], &late));
+	ASSERT_EQ(0, raise_fault(self->md, late));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_answered(late, 1);
+
+	ASSERT_EQ(0, m_attach(self->dev[1], self->hwpt));
+	test_fault_of(self->dev[1]);
+	ASSERT_EQ(0, m_detach(self->dev[1]));
+	ASSERT_EQ(0, raise_fault(self->md, self->dev[1]));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_answered(self->dev[1], 3);
+	test_fault_of(self->dev[0]);
+
+	/* Nobody can fault in a HWPT that has no fault object */
+	ASSERT_EQ(0, m_swap(self->dev[0], self->parent));
+	ASSERT_EQ(0, raise_fault(self->md, self->dev[1]));
+	ASSERT_EQ(0, m_swap(self->dev[0], self->hwpt));
+	ASSERT_EQ(0, raise_fault(self->md, self->dev[1]));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_answered(self->dev[1], 5);
+	ASSERT_EQ(0, m_destroy(late));
+	test_fault_of(self->dev[0]);
+}
+
+/*
+ * A device that raises one more fault when IOPF is about to be switched off, and
+ * then goes. Without the fix it stays in the queue, and the answer to it uses
+ * the memory of the device.
+ */
+TEST_F(iommufd_iopf_siblings, at_disable)
+{
+	__u64 raised, answered;
+
+	ASSERT_EQ(0, m_attach(self->dev[0], self->hwpt));
+	ASSERT_EQ(0, m_attach(self->dev[1], self->hwpt));
+	test_cmd_mock_device_faults(self->md->devs[self->dev[1]].stdev_id, true,
+				    &raised, &answered);
+	ASSERT_EQ(0, m_detach(self->dev[1]));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_cmd_mock_device_faults(self->md->devs[self->dev[1]].stdev_id, true,
+				    &raised, &answered);
+	ASSERT_EQ(raised, answered);
+	ASSERT_EQ(0, m_destroy(self->dev[1]));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_fault_of(self->dev[0]);
+
+	/* The last device, and a swap to a HWPT without a fault object */
+	test_cmd_mock_device_faults(self->md->devs[self->dev[0]].stdev_id, true,
+				    &raised, &answered);
+	ASSERT_EQ(0, m_swap(self->dev[0], self->parent));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_cmd_mock_device_faults(self->md->devs[self->dev[0]].stdev_id, true,
+				    &raised, &answered);
+	ASSERT_EQ(2, raised);
+	ASSERT_EQ(2, answered);
+	ASSERT_EQ(0, m_swap(self->dev[0], self->hwpt));
+	ASSERT_EQ(0, m_detach(self->dev[0]));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_answered(self->dev[0], 3);
+}
+
+/*
+ * One thread raises faults of one device, one swaps the group by the other, and
+ * this one reads and answers. Each fault is answered, by whomever.
+ */
+struct fault_race {
+	struct msi_model *md;
+	int dev;
+	__u32 pt_id[2];
+	bool stop;
+	unsigned long ndone;
+	int error;
+};
+
+static void *race_faults(void *arg)
+{
+	struct fault_race *race = arg;
+
+	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
+		if (raise_fault(race->md, race->dev))
+			race->error = errno;
+		race->ndone++;
+	}
+	return NULL;
+}
+
+static void *race_fault_swaps(void *arg)
+{
+	struct fault_race *race = arg;
+	__u32 stdev_id = race->md->devs[race->dev].stdev_id;
+
+	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
+		if (_test_cmd_mock_domain_replace(race->md->fd, stdev_id,
+						  race->pt_id[race->ndone & 1],
+						  NULL))
+			race->error = errno;
+		race->ndone++;
+	}
+	return NULL;
+}
+
+static void run_fault_race(struct __test_metadata *_metadata,
+			   struct msi_model *md, __u32 fault_fd, const int *dev,
+			   const __u32 *pt_id)
+{
+	struct fault_race races[2] = {};
+	unsigned long read = 0;
+	pthread_t threads[2];
+	__u64 end;
+	int i;
+
+	for (i = 0; i != 2; i++) {
+		races[i].md = md;
+		races[i].dev = dev[i];
+		memcpy(races[i].pt_id, pt_id, sizeof(races[i].pt_id));
+	}
+	ASSERT_EQ(0, pthread_create(&threads[0], NULL, race_faults, &races[0]));
+	ASSERT_EQ(0, pthread_create(&threads[1], NULL, race_fault_swaps,
+				    &races[1]));
+	for (end = time(NULL) + 3; time(NULL) < end;)
+		read += !!answer_fault(fault_fd);
+	for (i = 0; i != 2; i++)
+		__atomic_store_n(&races[i].stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	while (answer_fault(fault_fd))
+		read++;
+	ksft_print_msg("%lu faults, %lu read, %lu swaps\n", races[0].ndone,
+		       read, races[1].ndone);
+	for (i = 0; i != 2; i++) {
+		ASSERT_EQ(0, races[i].error);
+		ASSERT_LE(100, races[i].ndone);
+	}
+	ASSERT_LE(10, read);
+	check_answered(_metadata, md, dev[0], races[0].ndone);
+}
+
+/* Between a HWPT with a fault object and one without */
+TEST_F(iommufd_iopf_siblings, race)
+{
+	const __u32 pt_id[2] = { self->md->hwpts[self->parent].id,
+				 self->md->hwpts[self->hwpt].id };
+
+	ASSERT_EQ(0, m_attach(self->dev[0], self->hwpt));
+	ASSERT_EQ(0, m_attach(self->dev[1], self->hwpt));
+	run_fault_race(_metadata, self->md, self->fault_fd, self->dev, pt_id);
+}
+
+/* Between two HWPTs with the same fault object, IOPF stays on */
+TEST_F(iommufd_iopf_siblings, race_same_fault)
+{
+	int other = make_iopf_hwpt(_metadata, self->md, self->dev[0],
+				   self->parent, self->fault_id);
+	const __u32 pt_id[2] = { self->md->hwpts[other].id,
+				 self->md->hwpts[self->hwpt].id };
+
+	ASSERT_EQ(0, m_attach(self->dev[0], self->hwpt));
+	ASSERT_EQ(0, m_attach(self->dev[1], self->hwpt));
+	run_fault_race(_metadata, self->md, self->fault_fd, self->dev, pt_id);
 }
 
 /*

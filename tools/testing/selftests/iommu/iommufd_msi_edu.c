@@ -19,12 +19,14 @@
  *   [lock]    iommu: Hold the group's mutex while an MSI is prepared
  *   [unwind]  irqchip/gic-v3-its, gic-v2m: Unwind when the allocation of an
  *             interrupt fails
+ *   [group]   iommufd: Make a change of a group's attachment one step
  *   [hitless] iommu/arm-smmu-v3: Lose no DMA when one stage 1 domain replaces
  *             another
  * All others pass on plain 6.12 and have to stay that way.
  *
  * Environment:
- *   EDU_RACE_SECS      length of the race test, 30 by default
+ *   EDU_RACE_SECS      length of each race test, by default 30 for one device
+ *                      and 15 for two of a group
  *   EDU_INFLIGHT_IRQS  interrupts in the in-flight test, 5000 by default
  *   EDU_SWAPS          swaps in the swap_often test, 1000 by default
  */
@@ -661,6 +663,12 @@ TEST_F(msi, dma_after_swap)
 	munmap(va, 2 * page);
 }
 
+/*
+ * A race proves nothing if one of its sides stands still. This much happens in
+ * each second even with KASAN on a busy host.
+ */
+#define RACE_MIN_PER_SEC 5
+
 struct race {
 	struct edu_dev *dev;
 	const __u32 *pt;
@@ -707,8 +715,9 @@ static void *race_irq(void *arg)
  */
 TEST_F_TIMEOUT(msi, race, 3600)
 {
-	__u64 end = now_ms() + 1000 * edu_env("EDU_RACE_SECS", 30);
+	unsigned long secs = edu_env("EDU_RACE_SECS", 30);
 	struct race race = { .dev = &self->dev, .pt = self->pt };
+	__u64 end = now_ms() + 1000 * secs;
 	unsigned int seed = 1;
 	unsigned long swaps = 0;
 	bool attached = true;
@@ -740,12 +749,18 @@ TEST_F_TIMEOUT(msi, race, 3600)
 
 	ksft_print_msg("%lu swaps, %lu set-ups, %lu refused (last errno %d)\n",
 		       swaps, race.loops, race.failed, -race.rc);
+	ASSERT_LE(RACE_MIN_PER_SEC * secs, swaps);
+	ASSERT_LE(RACE_MIN_PER_SEC * secs, race.loops);
+	/* The table takes the set-up at any time, so it refuses none */
+	ASSERT_EQ(0, race.failed);
 	if (!attached)
 		ASSERT_EQ(0, edu_attach(&self->dev, self->pt[PT_IOAS0]));
 	edu_irq_off(&self->dev);
 	ASSERT_EQ(0, edu_irq_on(&self->dev));
 	ASSERT_IRQ_MSG("after the race", &self->dev);
 }
+
+#define RACE_ROUNDS 1000
 
 static void *race_round(void *arg)
 {
@@ -779,7 +794,7 @@ TEST_F_TIMEOUT(msi, race_once, 600)
 	ASSERT_EQ(0, pthread_barrier_init(&race.barrier, NULL, 2));
 	ASSERT_EQ(0, edu_attach(&self->dev, self->pt[PT_IOAS0]));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, race_round, &race));
-	for (race.round = 0; race.round != 1000 && lost < 5; race.round++) {
+	for (race.round = 0; race.round != RACE_ROUNDS && lost < 5; race.round++) {
 		pthread_barrier_wait(&race.barrier);
 		swap_rc = edu_attach(&self->dev,
 				     self->pt[(race.round + 1) % NUM_PT]);
@@ -805,6 +820,8 @@ TEST_F_TIMEOUT(msi, race_once, 600)
 	ASSERT_EQ(0, swap_rc);
 	ASSERT_LE(0, rc);
 	ASSERT_EQ(0, lost);
+	ASSERT_EQ(0, race.failed);
+	ASSERT_EQ(RACE_ROUNDS, race.round);
 }
 
 static void *swap_forever(void *arg)
@@ -812,12 +829,14 @@ static void *swap_forever(void *arg)
 	struct race *race = arg;
 	int pt = 0;
 
+	/* loops counts what has been done: a swap that is refused is none */
 	while (!race_stopped(race)) {
 		int rc = edu_attach(race->dev, race->pt[pt++ % NUM_PT]);
 
 		if (rc)
 			race->rc = rc;
-		race->loops++;
+		else
+			race->loops++;
 	}
 	return NULL;
 }
@@ -835,12 +854,15 @@ TEST_F_TIMEOUT(msi, inflight, 7200)
 	unsigned long lost = 0;
 	unsigned long late = 0;
 	pthread_t thread;
+	__u64 start;
+	__u64 secs;
 	int events;
 	int log_fd;
 	int rc = 0;
 
 	log_fd = edu_smmu_log_open();
 	msi_start(_metadata, &self->dev, self->pt[PT_IOAS0]);
+	start = now_ms();
 	ASSERT_EQ(0, pthread_create(&thread, NULL, swap_forever, &race));
 	/* Where most get lost there is nothing more to learn */
 	while (raised < total && lost < 20) {
@@ -859,6 +881,7 @@ TEST_F_TIMEOUT(msi, inflight, 7200)
 	}
 	race_stop(&race);
 	pthread_join(thread, NULL);
+	secs = (now_ms() - start) / 1000;
 
 	events = edu_smmu_log_count(log_fd);
 	ksft_print_msg("in flight: lost %lu of %lu, %lu late, %lu swaps, %d SMMU events\n",
@@ -866,6 +889,8 @@ TEST_F_TIMEOUT(msi, inflight, 7200)
 	ASSERT_LE(0, rc);
 	ASSERT_EQ(0, race.rc);
 	ASSERT_EQ(0, lost);
+	ASSERT_EQ(total, raised);
+	ASSERT_LE(RACE_MIN_PER_SEC * (secs + 1), race.loops);
 	if (events >= 0)
 		ASSERT_EQ(0, events);
 	ASSERT_IRQ(&self->dev);
@@ -1230,6 +1255,244 @@ TEST_F(msi_group, first_leaves)
 		ASSERT_EQ(0, edu_attach(&group->dev[second], group->ioas[1]));
 		ASSERT_IRQ(&group->dev[second]);
 		edu_close(&group->dev[second]);
+	}
+}
+
+/*
+ * M7: the two functions are driven by a thread each, at the same time. A swap of
+ * one takes the other one along. With automatic domains each swap makes a domain
+ * and destroys the one that the group leaves. Plain 6.12 lets a thread put the
+ * domain that the other thread is still making: NULL dereference in
+ * iommufd_object_remove(). [group]
+ */
+FIXTURE(msi_group_race)
+{
+	struct group group;
+	/* HWPTs of both IOASes */
+	__u32 hwpt[2];
+};
+
+FIXTURE_VARIANT(msi_group_race)
+{
+	/* Swap between HWPTs rather than IOASes */
+	bool manual;
+	/* Take the own function out of the group's HWPT and back now and then */
+	bool detach;
+	/* Switch the own interrupts off and on after each swap */
+	bool irq;
+	/* Visit an IOAS that is made for one visit and destroyed after it */
+	bool alloc;
+};
+
+FIXTURE_VARIANT_ADD(msi_group_race, swap)
+{
+};
+
+FIXTURE_VARIANT_ADD(msi_group_race, swap_hwpt)
+{
+	.manual = true,
+};
+
+FIXTURE_VARIANT_ADD(msi_group_race, swap_detach)
+{
+	.detach = true,
+};
+
+FIXTURE_VARIANT_ADD(msi_group_race, swap_irq)
+{
+	.irq = true,
+};
+
+FIXTURE_VARIANT_ADD(msi_group_race, swap_alloc)
+{
+	.alloc = true,
+};
+
+FIXTURE_SETUP(msi_group_race)
+{
+	struct group *group = &self->group;
+	int i;
+
+	group->iommufd = -1;
+	for (i = 0; i != 2; i++)
+		edu_init(&group->dev[i]);
+	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
+	if (!find_pair(true, &group->func[0], &group->func[1]))
+		SKIP(return, "no two edu devices in one group");
+	group->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, group->iommufd);
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, edu_open_bind(&group->dev[i], group->func[i],
+					   group->iommufd));
+	for (i = 0; i != 2; i++) {
+		ASSERT_EQ(0, edu_ioas_alloc(group->iommufd, &group->ioas[i]));
+		ASSERT_EQ(0, edu_hwpt_alloc(group->iommufd,
+					    group->dev[0].dev_id,
+					    group->ioas[i], &self->hwpt[i]));
+	}
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, edu_attach(&group->dev[i], variant->manual ?
+						self->hwpt[0] :
+						group->ioas[0]));
+}
+
+FIXTURE_TEARDOWN(msi_group_race)
+{
+	struct group *group = &self->group;
+	int i;
+
+	for (i = 0; i != 2; i++)
+		edu_close(&group->dev[i]);
+	if (group->iommufd >= 0)
+		close(group->iommufd);
+}
+
+/* How often in a row an attach may miss the IOAS that the group is in */
+#define GROUP_TRIES 1000
+
+struct group_racer {
+	struct edu_dev *dev;
+	int iommufd;
+	const __u32 *pt;
+	const struct _fixture_variant_msi_group_race *variant;
+	bool stop;
+	unsigned long swaps;
+	unsigned long attaches;
+	unsigned long setups;
+	unsigned long visits;
+	/* Attaches to what the group was not attached to */
+	unsigned long missed;
+	/* The first call that failed and must not, and its errno */
+	const char *what;
+	int rc;
+};
+
+static bool racer_do(struct group_racer *racer, const char *what, int rc,
+		     unsigned long *count)
+{
+	if (rc) {
+		racer->what = what;
+		racer->rc = rc;
+		return false;
+	}
+	if (count)
+		++*count;
+	return true;
+}
+
+static bool racer_reattach(struct group_racer *racer)
+{
+	int rc = -EINVAL;
+	int i;
+
+	if (!racer_do(racer, "detach", edu_detach(racer->dev), NULL))
+		return false;
+	for (i = 0; i != GROUP_TRIES && rc == -EINVAL; i++) {
+		rc = edu_attach(racer->dev, racer->pt[i & 1]);
+		racer->missed += rc == -EINVAL;
+	}
+	return racer_do(racer, "attach", rc, &racer->attaches);
+}
+
+/* The other thread may have taken the group elsewhere, but not back there */
+static bool racer_visit(struct group_racer *racer)
+{
+	__u32 ioas;
+
+	return racer_do(racer, "allocate",
+			edu_ioas_alloc(racer->iommufd, &ioas), NULL) &&
+	       racer_do(racer, "visit", edu_attach(racer->dev, ioas), NULL) &&
+	       racer_do(racer, "return", edu_attach(racer->dev, racer->pt[0]),
+			NULL) &&
+	       racer_do(racer, "destroy", edu_destroy(racer->iommufd, ioas),
+			&racer->visits);
+}
+
+static bool racer_irq(struct group_racer *racer)
+{
+	return racer_do(racer, "irq off", edu_irq_off(racer->dev), NULL) &&
+	       racer_do(racer, "irq on", edu_irq_on(racer->dev),
+			&racer->setups);
+}
+
+static void *group_racer(void *arg)
+{
+	struct group_racer *racer = arg;
+	bool ok = true;
+
+	while (ok && !__atomic_load_n(&racer->stop, __ATOMIC_ACQUIRE)) {
+		ok = racer_do(racer, "swap",
+			      edu_attach(racer->dev,
+					 racer->pt[racer->swaps & 1]),
+			      &racer->swaps);
+		if (ok && racer->variant->irq)
+			ok = racer_irq(racer);
+		if (ok && racer->variant->alloc)
+			ok = racer_visit(racer);
+		if (ok && racer->variant->detach && racer->swaps % 4 == 0)
+			ok = racer_reattach(racer);
+	}
+	return NULL;
+}
+
+static void
+check_racer(struct __test_metadata *_metadata, unsigned long secs,
+	    const struct _fixture_variant_msi_group_race *variant,
+	    const struct group_racer *racer)
+{
+	unsigned long min = RACE_MIN_PER_SEC * secs;
+
+	ksft_print_msg("%lu swaps, %lu attaches (%lu missed), %lu set-ups, %lu visits\n",
+		       racer->swaps, racer->attaches, racer->missed,
+		       racer->setups, racer->visits);
+	ASSERT_EQ(0, racer->rc) {
+		TH_LOG("%s: %s", racer->what, strerror(-racer->rc));
+	}
+	ASSERT_LE(min, racer->swaps);
+	if (variant->irq)
+		ASSERT_LE(min, racer->setups);
+	if (variant->alloc)
+		ASSERT_LE(min, racer->visits);
+	if (variant->detach)
+		ASSERT_LE(min / 4, racer->attaches);
+	ASSERT_GE(50 * racer->attaches, racer->missed);
+}
+
+TEST_F_TIMEOUT(msi_group_race, race, 3600)
+{
+	unsigned long secs = edu_env("EDU_RACE_SECS", 15);
+	struct group *group = &self->group;
+	struct group_racer racers[2];
+	pthread_t threads[2];
+	int i;
+
+	memset(racers, 0, sizeof(racers));
+	for (i = 0; i != 2; i++) {
+		racers[i].dev = &group->dev[i];
+		racers[i].iommufd = group->iommufd;
+		racers[i].pt = variant->manual ? self->hwpt : group->ioas;
+		racers[i].variant = variant;
+		ASSERT_EQ(0, edu_irq_on(&group->dev[i]));
+	}
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, group_racer,
+					    &racers[i]));
+	sleep(secs);
+	for (i = 0; i != 2; i++)
+		__atomic_store_n(&racers[i].stop, true, __ATOMIC_RELEASE);
+	for (i = 0; i != 2; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i != 2; i++)
+		check_racer(_metadata, secs, variant, &racers[i]);
+
+	for (i = 0; i != 2; i++)
+		ASSERT_IRQ(&group->dev[i]);
+	/* No automatic domain has been left behind in an IOAS */
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, edu_detach(&group->dev[i]));
+	for (i = 0; i != 2; i++) {
+		ASSERT_EQ(0, edu_destroy(group->iommufd, self->hwpt[i]));
+		ASSERT_EQ(0, edu_destroy(group->iommufd, group->ioas[i]));
 	}
 }
 

@@ -8,8 +8,9 @@
  *   can do to them, at random and at the same time: attach, swap, detach, set
  *   up and release interrupts, raise them, map and unmap around the window,
  *   make and destroy page tables, close and open the fds, unbind the driver,
- *   unplug the device and find it again. Some allocations fail on purpose if
- *   the kernel can do that, not with -n.
+ *   unplug the device and find it again. Functions that share a group get a
+ *   thread each that does nothing but swap, in bursts. Some allocations fail on
+ *   purpose if the kernel can do that, not with -n.
  * fuzz: ioctls of iommufd and of a VFIO device with wrong sizes, tails that are
  *   not zero, wild ids, huge counts.
  *
@@ -297,6 +298,88 @@ static void *worker_thread(void *arg)
 	return NULL;
 }
 
+/* A function that shares its group, and who swaps it */
+struct sibling {
+	struct victim *victim;
+	pthread_t thread;
+	unsigned int seed;
+	unsigned long swaps;
+};
+
+static struct sibling siblings[EDU_MAX_FUNCS];
+static int num_siblings;
+
+static bool shares_group(const struct edu_func *func)
+{
+	int i;
+
+	for (i = 0; i != num_funcs; i++)
+		if (&funcs[i] != func && funcs[i].group == func->group)
+			return true;
+	return false;
+}
+
+/* From IOAS to IOAS, without a pause, until somebody may close the device */
+static void *sibling_thread(void *arg)
+{
+	struct sibling *sib = arg;
+	struct victim *v = sib->victim;
+	struct worker w;
+	int i;
+
+	worker_init(&w, sib->seed);
+	while (!stopped()) {
+		pthread_rwlock_rdlock(&v->lock);
+		for (i = 0; i != 64 && v->dev.fd >= 0; i++) {
+			int rc = edu_attach(&v->dev, 1 + (i + rnd(&w, 2)) % 3);
+
+			count_op(rc);
+			sib->swaps += !rc;
+		}
+		pthread_rwlock_unlock(&v->lock);
+		usleep(rnd(&w, 2000));
+	}
+	worker_done(&w);
+	return NULL;
+}
+
+static int start_siblings(unsigned int seed)
+{
+	int i;
+
+	num_siblings = 0;
+	for (i = 0; i != num_funcs; i++) {
+		struct sibling *sib = &siblings[num_siblings];
+
+		if (!shares_group(&funcs[i]))
+			continue;
+		sib->victim = &victims[i];
+		sib->seed = seed + i;
+		sib->swaps = 0;
+		if (pthread_create(&sib->thread, NULL, sibling_thread, sib))
+			return -EAGAIN;
+		num_siblings++;
+	}
+	return 0;
+}
+
+/* A race in which one side never moves finds nothing */
+static int stop_siblings(void)
+{
+	int bad = 0;
+	int i;
+
+	for (i = 0; i != num_siblings; i++) {
+		pthread_join(siblings[i].thread, NULL);
+		ksft_print_msg("%s: %lu swaps with its sibling\n",
+			       siblings[i].victim->func->bdf,
+			       siblings[i].swaps);
+		if (siblings[i].swaps < 64)
+			bad = -EIO;
+	}
+	return bad;
+}
+
 static int open_fd(void)
 {
 	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -548,6 +631,7 @@ static int run_threads(unsigned int secs, unsigned int seed)
 	__u64 end = now_ms() + 1000ULL * secs;
 	struct worker w;
 	int num = 0;
+	int rc;
 	int i;
 
 	stop = false;
@@ -569,9 +653,11 @@ static int run_threads(unsigned int secs, unsigned int seed)
 			break;
 		num++;
 	}
+	rc = start_siblings(seed + NUM_WORKERS + 2);
 	while (now_ms() < end)
 		usleep(100000);
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	rc = stop_siblings() ?: rc;
 
 	/* The last one may wait for a device that is still open */
 	for (i = 0; i != num && i <= NUM_WORKERS; i++)
@@ -584,7 +670,7 @@ static int run_threads(unsigned int secs, unsigned int seed)
 		pthread_join(threads[NUM_WORKERS + 1], NULL);
 	for (i = 0; i != NUM_FDS; i++)
 		close(fds[i].fd);
-	return num == NUM_WORKERS + 2 ? 0 : -EAGAIN;
+	return num == NUM_WORKERS + 2 ? rc : -EAGAIN;
 }
 
 static void test_stress(unsigned int secs, unsigned int seed)

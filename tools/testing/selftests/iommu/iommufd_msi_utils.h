@@ -105,6 +105,30 @@ static int _test_cmd_mock_device_detach(int fd, __u32 stdev_id)
 #define test_err_mock_device_detach(_errno, stdev_id) \
 	EXPECT_ERRNO(_errno, _test_cmd_mock_device_detach(self->fd, stdev_id))
 
+static int _test_cmd_mock_device_faults(int fd, __u32 stdev_id,
+					bool raise_at_disable, __u64 *raised,
+					__u64 *answered)
+{
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_MOCK_DEVICE_FAULTS,
+		.id = stdev_id,
+		.mock_device_faults = {
+			.raise_at_disable = raise_at_disable,
+		},
+	};
+	int ret;
+
+	ret = ioctl(fd, IOMMU_TEST_CMD, &cmd);
+	if (ret)
+		return ret;
+	*raised = cmd.mock_device_faults.out_raised;
+	*answered = cmd.mock_device_faults.out_answered;
+	return 0;
+}
+
+#define test_cmd_mock_device_faults(stdev_id, raise_at_disable, raised,      				    answered)                                	ASSERT_EQ(0, _test_cmd_mock_device_faults(self->fd, stdev_id,        						  raise_at_disable, raised,  						  answered))
+
 static int _test_cmd_msi_prepare(int fd, __u32 stdev_id, __u64 doorbell,
 				 __u64 *addr, __u32 *msi_id)
 {
