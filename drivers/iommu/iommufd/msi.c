@@ -158,6 +158,14 @@ static int count_dec(struct xarray *xa, unsigned long index)
 	return count;
 }
 
+/* Not xa_empty(): a store that fails may leave nodes that hold nothing */
+static bool count_none(struct xarray *xa)
+{
+	unsigned long index = 0;
+
+	return !xa_find(xa, &index, ULONG_MAX, XA_PRESENT);
+}
+
 /* Windows */
 
 static struct iommufd_msi_window *
@@ -197,7 +205,9 @@ static void msi_window_put(struct iommufd_msi_window *window)
 
 	if (!list_empty(&window->groups))
 		return;
-	WARN_ON(!xa_empty(&window->slots) || !xa_empty(&window->holds));
+	WARN_ON(!count_none(&window->slots) || !count_none(&window->holds));
+	xa_destroy(&window->slots);
+	xa_destroy(&window->holds);
 	list_del(&window->item);
 	kfree(window);
 }
@@ -244,8 +254,11 @@ msi_window_conflict(struct iommufd_msi_table *table,
 }
 
 /*
- * Refuse a domain at attach rather than an interrupt later on. Some drivers
- * set the geometry of a domain at its first attach, a zero means not yet.
+ * Refuse a domain at attach rather than an interrupt later on. A driver that
+ * sets the geometry of a domain at its first attach leaves zero until then.
+ * Nothing can be mapped there either, and nobody knows if the window will fit.
+ * So it cannot replace another domain, but may be the first one: then the attach
+ * comes before this.
  */
 static bool msi_window_fits(struct iommufd_msi_window *window,
 			    struct iommu_domain *domain)
@@ -255,9 +268,8 @@ static bool msi_window_fits(struct iommufd_msi_window *window,
 	if (domain->pgsize_bitmap &&
 	    BIT(__ffs(domain->pgsize_bitmap)) > PAGE_SIZE)
 		return false;
-	return !geometry->aperture_end ||
-	       (window->start >= geometry->aperture_start &&
-		window->last <= geometry->aperture_end);
+	return window->start >= geometry->aperture_start &&
+	       window->last <= geometry->aperture_end;
 }
 
 /* Pages */
@@ -371,7 +383,8 @@ static void msi_holds_put(struct iommufd_msi_holds *holds)
 
 	if (--holds->groups)
 		return;
-	WARN_ON(!xa_empty(&holds->counts));
+	WARN_ON(!count_none(&holds->counts));
+	xa_destroy(&holds->counts);
 	xa_erase(&holds->window->holds, holds->hwpt->common.obj.id);
 	kfree(holds);
 }
@@ -742,7 +755,7 @@ int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 	int rc = 0;
 
 	mutex_lock(&mg->table->lock);
-	if (mg->hwpt || mg->next || !xa_empty(&mg->needs)) {
+	if (mg->hwpt || mg->next || !count_none(&mg->needs)) {
 		rc = -EBUSY;
 		goto out_unlock;
 	}

@@ -521,11 +521,21 @@ enum iommu_hw_info_type {
  * @IOMMU_HW_CAP_PCI_PASID_PRIV: Privileged Mode Supported, user ignores it
  *                               when the struct
  *                               iommu_hw_info::out_max_pasid_log2 is zero.
+ * @IOMMU_HW_CAP_HITLESS_REPLACE: While an attach replaces the paging HWPT or IOAS
+ *                                of the device by another one, no DMA of the
+ *                                device is lost. Each access is translated by
+ *                                the old one or by the new one. If the bit is
+ *                                not set then accesses that the device makes
+ *                                meanwhile may fail, or read and write nothing
+ *                                without an error, and the device has to be
+ *                                quiesced first. The number of the bit is
+ *                                provisional.
  */
 enum iommufd_hw_capabilities {
 	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
 	IOMMU_HW_CAP_PCI_PASID_EXEC = 1 << 1,
 	IOMMU_HW_CAP_PCI_PASID_PRIV = 1 << 2,
+	IOMMU_HW_CAP_HITLESS_REPLACE = 1 << 30,
 };
 
 /**

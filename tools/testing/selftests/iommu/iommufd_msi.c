@@ -854,6 +854,50 @@ TEST_F(iommufd_msi, large_page)
 }
 
 /* M5: one doorbell in as many HWPTs as there are groups */
+/*
+ * M12: the first attach of a domain sets its aperture. As long as nobody knows it
+ * the window does not fit, so it can be the first domain but not replace one.
+ */
+TEST_F(iommufd_msi, late_domain)
+{
+	struct iommu_test_resv resv =
+		region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH);
+	int dev, irq;
+
+	ASSERT_EQ(0, bind_region(_metadata, self->md, -1,
+				 MOCK_FLAGS_DEVICE_LATE_DOMAIN, resv, &dev));
+	ASSERT_EQ(0, m_attach(dev, PT_IOAS(self->ioas[0])));
+	ASSERT_EQ(-EADDRNOTAVAIL, m_swap(dev, PT_IOAS(self->ioas[1])));
+	ASSERT_EQ(0, m_prepare(dev, doorbell(0), &irq));
+	ASSERT_EQ(-EADDRNOTAVAIL, m_swap(dev, PT_IOAS(self->ioas[1])));
+	ASSERT_EQ(-EINVAL, m_map(self->ioas[0], WINDOW_START, PAGE_SIZE));
+
+	/* It cannot even be put in an IOAS that has mappings */
+	ASSERT_EQ(0, m_map(self->ioas[1], 0x20000000, PAGE_SIZE));
+	ASSERT_EQ(-EADDRINUSE, m_swap(dev, PT_IOAS(self->ioas[1])));
+	ASSERT_EQ(0, m_prepare(dev, doorbell(1), NULL));
+
+	ASSERT_EQ(0, m_detach(dev));
+	ASSERT_EQ(0, m_attach(dev, PT_IOAS(self->ioas[1])));
+	ASSERT_EQ(0, m_unprepare(irq));
+}
+
+/* The capability is per device */
+TEST_F(iommufd_msi, hitless_replace)
+{
+	uint32_t caps;
+	int dev, lossy;
+
+	ASSERT_EQ(0, bind_plain(_metadata, self->md, 0, &dev));
+	ASSERT_EQ(0, bind_plain(_metadata, self->md,
+				MOCK_FLAGS_DEVICE_LOSSY_REPLACE, &lossy));
+	test_cmd_get_hw_capabilities(self->md->devs[dev].idev_id, caps);
+	ASSERT_EQ(IOMMU_HW_CAP_HITLESS_REPLACE,
+		  caps & IOMMU_HW_CAP_HITLESS_REPLACE);
+	test_cmd_get_hw_capabilities(self->md->devs[lossy].idev_id, caps);
+	ASSERT_EQ(0, caps & IOMMU_HW_CAP_HITLESS_REPLACE);
+}
+
 TEST_F(iommufd_msi, many_hwpts)
 {
 	enum { NUM = 128 };

@@ -1,0 +1,669 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for the CD tables of arm-smmu-v3
+ *
+ * The driver changes CD tables that the SMMU may read and cache at any time.
+ * These tests run the real code against a model of the SMMU, which takes the
+ * commands in place of the queue. The model caches all it has ever read and drops
+ * it only when it must, by Arm IHI 0070 4.3: as hostile as the architecture
+ * allows. Whenever commands come in, before and after it executes them, it looks
+ * up each stream and SSID four times: with all that it has in its caches, without
+ * the CDs, without the L1CDs too, and from memory. Each time the result must be
+ * the CD from before the change or the one from after it.
+ *
+ * In the end it must be the one from after it, whatever the caches hold.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/bitfield.h>
+#include <linux/lockdep.h>
+
+#include "arm-smmu-v3.h"
+
+#define NUM_STREAMS 2
+/* SSID 0 and PASIDs: in its L2 table, the first and last; in another one */
+#define NUM_SSIDS 4
+#define MAX_ALLOCS 8
+
+/* Allocations get bus addresses from here on, far apart */
+#define DMA_BASE 0x100000000ULL
+#define DMA_STEP 0x1000000ULL
+
+struct model_mem {
+	void *mem;
+	size_t size;
+	dma_addr_t dma;
+};
+
+/* What the SMMU has cached for a SSID of a stream, and for the stream */
+struct model_ssid {
+	bool has_l1;
+	bool has_cd;
+	u64 l1;
+	struct arm_smmu_cd cd;
+};
+
+struct model_stream {
+	bool has_ste;
+	struct arm_smmu_ste ste;
+	struct model_ssid ssids[NUM_SSIDS];
+};
+
+/* How much of the caches a lookup uses */
+enum model_use {
+	USE_ALL,
+	USE_L1,
+	USE_STE,
+	USE_NONE,
+	NUM_USES,
+};
+
+struct model {
+	struct kunit *test;
+	struct device dev;
+	struct arm_smmu_device smmu;
+	struct arm_smmu_master master;
+	struct arm_smmu_stream streams[NUM_STREAMS];
+	struct arm_smmu_ste stes[NUM_STREAMS];
+	struct model_stream cache[NUM_STREAMS];
+
+	u32 ssids[NUM_SSIDS];
+	unsigned int num_ssids;
+	/* What a lookup may find: cds[0] before the change, cds[1] after it */
+	struct arm_smmu_cd cds[2][NUM_SSIDS];
+	/* No lookup may end in a fault */
+	bool hitless;
+
+	struct model_mem allocs[MAX_ALLOCS];
+	unsigned int num_allocs;
+	/* This many more succeed */
+	unsigned int allocs_left;
+	/* CMD_SYNCs since it was last set to zero */
+	unsigned int syncs;
+};
+
+enum cd_format {
+	/* No PASIDs */
+	FORMAT_SINGLE,
+	FORMAT_LINEAR,
+	FORMAT_L2,
+};
+
+struct cd_test_param {
+	const char *name;
+	enum cd_format format;
+	/* PASIDs are in use while the CD of SSID 0 changes */
+	bool pasids;
+};
+
+static const struct cd_test_param cd_test_params[] = {
+	{ "one CD", FORMAT_SINGLE, false },
+	{ "linear", FORMAT_LINEAR, false },
+	{ "linear, PASIDs in use", FORMAT_LINEAR, true },
+	{ "two levels", FORMAT_L2, false },
+	{ "two levels, PASIDs in use", FORMAT_L2, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(cd_test, cd_test_params, name);
+
+/* The SMMU reads memory by bus address, within what has been allocated */
+static void *model_read(struct model *model, dma_addr_t dma, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i != model->num_allocs; i++) {
+		struct model_mem *mem = &model->allocs[i];
+
+		if (dma >= mem->dma && dma - mem->dma + size <= mem->size)
+			return mem->mem + (dma - mem->dma);
+	}
+	KUNIT_FAIL(model->test, "the SMMU reads %pad, which is not a table",
+		   &dma);
+	return NULL;
+}
+
+static bool model_lookup_ste(struct model *model, unsigned int stream,
+			     enum model_use use, struct arm_smmu_ste *ste)
+{
+	struct model_stream *cache = &model->cache[stream];
+
+	*ste = use != USE_NONE && cache->has_ste ? cache->ste :
+						   model->stes[stream];
+	if (!cache->has_ste) {
+		cache->ste = *ste;
+		cache->has_ste = true;
+	}
+	return FIELD_GET(STRTAB_STE_0_CFG, le64_to_cpu(ste->data[0])) ==
+	       STRTAB_STE_0_CFG_S1_TRANS;
+}
+
+/* From the STE to the table that the CD is in. False: it is a fault */
+static bool model_lookup_l1(struct model *model, const struct arm_smmu_ste *ste,
+			    u32 ssid, struct model_ssid *cache,
+			    enum model_use use, dma_addr_t *table, u32 *idx)
+{
+	u64 ste0 = le64_to_cpu(ste->data[0]);
+	dma_addr_t ctxptr = ste0 & STRTAB_STE_0_S1CTXPTR_MASK;
+	__le64 *l1tab;
+	u64 l1;
+
+	if (ssid >= 1U << FIELD_GET(STRTAB_STE_0_S1CDMAX, ste0))
+		return false;
+	if (FIELD_GET(STRTAB_STE_0_S1FMT, ste0) == STRTAB_STE_0_S1FMT_LINEAR) {
+		/* The SMMU ignores the bits below the size of the table */
+		KUNIT_EXPECT_TRUE(model->test,
+				  IS_ALIGNED(ctxptr, sizeof(struct arm_smmu_cd)
+					     << FIELD_GET(STRTAB_STE_0_S1CDMAX,
+							  ste0)));
+		*table = ctxptr;
+		*idx = ssid;
+		return true;
+	}
+
+	l1tab = model_read(model,
+			   ctxptr + arm_smmu_cdtab_l1_idx(ssid) * sizeof(l1),
+			   sizeof(l1));
+	if (!l1tab)
+		return false;
+	l1 = use <= USE_L1 && cache->has_l1 ? cache->l1 : le64_to_cpu(*l1tab);
+	if (!cache->has_l1) {
+		cache->l1 = l1;
+		cache->has_l1 = true;
+	}
+	*table = l1 & CTXDESC_L1_DESC_L2PTR_MASK;
+	*idx = arm_smmu_cdtab_l2_idx(ssid);
+	return l1 & CTXDESC_L1_DESC_V;
+}
+
+/* The CD that a transaction is translated by, all zero if it is a fault */
+static struct arm_smmu_cd model_lookup(struct model *model, unsigned int stream,
+				       unsigned int i, enum model_use use)
+{
+	struct model_ssid *cache = &model->cache[stream].ssids[i];
+	struct arm_smmu_cd fault = {};
+	struct arm_smmu_ste ste;
+	struct arm_smmu_cd *cd = &cache->cd;
+	dma_addr_t table;
+	u32 idx;
+
+	if (!model_lookup_ste(model, stream, use, &ste))
+		return fault;
+	if (use == USE_ALL && cache->has_cd)
+		goto found;
+	if (!model_lookup_l1(model, &ste, model->ssids[i], cache, use, &table,
+			     &idx))
+		return fault;
+	cd = model_read(model, table + idx * sizeof(*cd), sizeof(*cd));
+	if (!cd)
+		return fault;
+	if (!cache->has_cd) {
+		cache->cd = *cd;
+		cache->has_cd = true;
+	}
+found:
+	return cd->data[0] & cpu_to_le64(CTXDESC_CD_0_V) ? *cd : fault;
+}
+
+static bool model_is(const struct arm_smmu_cd *a, const struct arm_smmu_cd *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* Look up all there is, in all ways. @done: the change is complete */
+static void model_look(struct model *model, bool done)
+{
+	static const struct arm_smmu_cd fault;
+	unsigned int stream, i, use;
+
+	for (stream = 0; stream != NUM_STREAMS; stream++)
+		for (i = 0; i != model->num_ssids; i++)
+			for (use = 0; use != NUM_USES; use++) {
+				struct arm_smmu_cd cd =
+					model_lookup(model, stream, i, use);
+
+				if (model_is(&cd, &model->cds[1][i]))
+					continue;
+				if (!done && model_is(&cd, &model->cds[0][i]))
+					continue;
+				if (!done && !model->hitless &&
+				    model_is(&cd, &fault))
+					continue;
+				KUNIT_FAIL(model->test,
+					   "stream %u SSID %u is translated by a %s, %s, caches %u",
+					   stream, model->ssids[i],
+					   model_is(&cd, &fault) ?
+						   "fault" :
+						   "wrong CD",
+					   done ? "after the change" :
+						  "during the change",
+					   use);
+			}
+}
+
+static void model_drop_stream(struct model_stream *cache)
+{
+	memset(cache->ssids, 0, sizeof(cache->ssids));
+}
+
+static void model_drop_ssid(struct model *model, struct model_stream *cache,
+			    u32 ssid, bool leaf)
+{
+	unsigned int i;
+
+	for (i = 0; i != model->num_ssids; i++) {
+		if (model->ssids[i] == ssid)
+			cache->ssids[i].has_cd = false;
+		if (!leaf && arm_smmu_cdtab_l1_idx(model->ssids[i]) ==
+				     arm_smmu_cdtab_l1_idx(ssid))
+			cache->ssids[i].has_l1 = false;
+	}
+}
+
+static void model_execute(struct model *model, const u64 *cmd)
+{
+	u32 sid = FIELD_GET(CMDQ_CFGI_0_SID, cmd[0]);
+	struct model_stream *cache;
+
+	KUNIT_ASSERT_LT(model->test, sid, NUM_STREAMS);
+	cache = &model->cache[sid];
+	switch (FIELD_GET(CMDQ_0_OP, cmd[0])) {
+	case CMDQ_OP_PREFETCH_CFG:
+		break;
+	case CMDQ_OP_CFGI_STE:
+		cache->has_ste = false;
+		model_drop_stream(cache);
+		break;
+	case CMDQ_OP_CFGI_CD:
+		model_drop_ssid(model, cache,
+				FIELD_GET(CMDQ_CFGI_0_SSID, cmd[0]),
+				cmd[1] & CMDQ_CFGI_1_LEAF);
+		break;
+	case CMDQ_OP_CFGI_CD_ALL:
+		model_drop_stream(cache);
+		break;
+	default:
+		KUNIT_FAIL(model->test, "unexpected command 0x%llx", cmd[0]);
+	}
+}
+
+/* In place of the command queue */
+static int model_issue_cmdlist(struct arm_smmu_device *smmu,
+			       struct arm_smmu_cmdq *cmdq, u64 *cmds, int n,
+			       bool sync)
+{
+	struct model *model = container_of(smmu, struct model, smmu);
+	int i;
+
+	model_look(model, false);
+	for (i = 0; i != n; i++) {
+		u64 *cmd = cmds + i * CMDQ_ENT_DWORDS;
+
+		/* Only a CMD_SYNC tells that an invalidation is complete */
+		if (sync)
+			model_execute(model, cmd);
+		else
+			KUNIT_EXPECT_EQ(model->test, CMDQ_OP_PREFETCH_CFG,
+					FIELD_GET(CMDQ_0_OP, cmd[0]));
+	}
+	model->syncs += sync;
+	model_look(model, false);
+	return 0;
+}
+
+static void *model_alloc_mem(struct arm_smmu_device *smmu, size_t size,
+			     dma_addr_t *dma)
+{
+	struct model *model = container_of(smmu, struct model, smmu);
+	struct model_mem *mem = &model->allocs[model->num_allocs];
+
+	if (!model->allocs_left)
+		return NULL;
+	model->allocs_left--;
+	KUNIT_ASSERT_LT(model->test, model->num_allocs, MAX_ALLOCS);
+	mem->mem = kunit_kzalloc(model->test, size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(model->test, mem->mem);
+	mem->size = size;
+	mem->dma = DMA_BASE + model->num_allocs * DMA_STEP;
+	*dma = mem->dma;
+	model->num_allocs++;
+	return mem->mem;
+}
+
+static void model_free_mem(struct arm_smmu_device *smmu, size_t size, void *mem,
+			   dma_addr_t dma)
+{
+	struct model *model = container_of(smmu, struct model, smmu);
+	unsigned int i;
+
+	for (i = 0; i != model->num_allocs; i++) {
+		struct model_mem *alloc = &model->allocs[i];
+
+		if (alloc->mem == mem && alloc->size == size &&
+		    alloc->dma == dma) {
+			*alloc = model->allocs[--model->num_allocs];
+			return;
+		}
+	}
+	KUNIT_FAIL(model->test, "what is freed was never allocated like this");
+}
+
+static int cd_test_init(struct kunit *test)
+{
+	static const u32 ssids[3][NUM_SSIDS] = {
+		[FORMAT_SINGLE] = { 0 },
+		[FORMAT_LINEAR] = { 0, 1, 2, 63 },
+		[FORMAT_L2] = { 0, 1, 1023, 1024 },
+	};
+	const struct cd_test_param *param = test->param_value;
+	struct model *model;
+	unsigned int i;
+
+	model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
+	if (!model)
+		return -ENOMEM;
+	model->test = test;
+	model->allocs_left = MAX_ALLOCS;
+	model->num_ssids = param->format == FORMAT_SINGLE ? 1 : NUM_SSIDS;
+	memcpy(model->ssids, ssids[param->format], sizeof(model->ssids));
+
+	model->smmu.features = ARM_SMMU_FEAT_TRANS_S1;
+	model->master.ssid_bits = param->format == FORMAT_SINGLE ? 0 : 6;
+	if (param->format == FORMAT_L2) {
+		model->smmu.features |= ARM_SMMU_FEAT_2_LVL_CDTAB;
+		model->master.ssid_bits = 11;
+	}
+	model->smmu.strtab_cfg.linear.table = model->stes;
+	model->smmu.strtab_cfg.linear.num_ents = NUM_STREAMS;
+	model->master.smmu = &model->smmu;
+	model->master.dev = &model->dev;
+	model->master.streams = model->streams;
+	model->master.num_streams = NUM_STREAMS;
+	for (i = 0; i != NUM_STREAMS; i++) {
+		model->streams[i].id = i;
+		arm_smmu_make_abort_ste(&model->stes[i]);
+	}
+	kunit_activate_static_stub(test, arm_smmu_cmdq_issue_cmdlist,
+				   model_issue_cmdlist);
+	kunit_activate_static_stub(test, arm_smmu_alloc_cd_mem,
+				   model_alloc_mem);
+	kunit_activate_static_stub(test, arm_smmu_free_cd_mem, model_free_mem);
+	test->priv = model;
+	return 0;
+}
+
+static void cd_test_exit(struct kunit *test)
+{
+	struct model *model = test->priv;
+
+	if (model && arm_smmu_cdtab_allocated(&model->master.cd_table))
+		arm_smmu_free_cd_tables(&model->master);
+}
+
+/* There is no group whose mutex could be held */
+static int model_alloc_s1_cd(struct model *model)
+{
+	int rc;
+
+	lockdep_off();
+	rc = arm_smmu_alloc_s1_cd(&model->master);
+	lockdep_on();
+	return rc;
+}
+
+static void make_cd(struct arm_smmu_cd *cd, unsigned int n)
+{
+	*cd = (struct arm_smmu_cd) {
+		.data[0] = cpu_to_le64(CTXDESC_CD_0_V |
+				       FIELD_PREP(CTXDESC_CD_0_ASID, n)),
+		.data[1] = cpu_to_le64((u64)n << 12),
+		.data[3] = cpu_to_le64(n),
+	};
+}
+
+/* The change is complete */
+static void model_done(struct model *model)
+{
+	struct arm_smmu_cd *spare = model->master.cd_table.spare;
+	size_t num = model->master.cd_table.linear.num_ents;
+
+	model_look(model, true);
+	memcpy(model->cds[0], model->cds[1], sizeof(model->cds[0]));
+	if (model->master.cd_table.s1fmt != STRTAB_STE_0_S1FMT_LINEAR)
+		num = CTXDESC_L2_ENTRIES;
+	if (spare)
+		KUNIT_EXPECT_NULL(model->test,
+				  memchr_inv(spare, 0, num * sizeof(*spare)));
+}
+
+/*
+ * Attach a stage 1 domain, @n tells its CD from those of others. This is never
+ * allowed to end in a fault, but where it was one before.
+ */
+static void model_install(struct model *model, unsigned int n)
+{
+	make_cd(&model->cds[1][0], n);
+	model->hitless = true;
+	model->syncs = 0;
+	mutex_lock(&arm_smmu_asid_lock);
+	arm_smmu_install_s1_cd(&model->master, &model->cds[1][0], false);
+	mutex_unlock(&arm_smmu_asid_lock);
+	model_done(model);
+}
+
+static struct arm_smmu_cd *model_alloc_cd_ptr(struct model *model, u32 ssid)
+{
+	struct arm_smmu_cd *cdptr;
+
+	lockdep_off();
+	cdptr = arm_smmu_alloc_cd_ptr(&model->master, ssid);
+	lockdep_on();
+	KUNIT_ASSERT_NOT_NULL(model->test, cdptr);
+	return cdptr;
+}
+
+/* A STE for PASIDs, nothing is attached to SSID 0 */
+static void model_pasid_ste(struct model *model)
+{
+	unsigned int i;
+
+	model_alloc_cd_ptr(model, model->ssids[NUM_SSIDS - 1]);
+	for (i = 0; i != NUM_STREAMS; i++)
+		arm_smmu_make_cdtable_ste(&model->stes[i], &model->master,
+					  false, STRTAB_STE_1_S1DSS_TERMINATE);
+	memset(model->cache, 0, sizeof(model->cache));
+	model->master.cd_table.in_ste = true;
+}
+
+/*
+ * Attach a domain to each PASID, detach it if @n is 0. This changes the CD in
+ * place, and none but that.
+ */
+static void model_set_pasids(struct model *model, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 1; i != model->num_ssids; i++) {
+		struct arm_smmu_cd *cd = &model->cds[1][i];
+		struct arm_smmu_cd *cdptr;
+
+		*cd = (struct arm_smmu_cd) {};
+		if (n)
+			make_cd(cd, n + i);
+		cdptr = model_alloc_cd_ptr(model, model->ssids[i]);
+		model->hitless = false;
+		arm_smmu_write_cd_entry(&model->master, model->ssids[i], cdptr,
+					cd);
+		model_done(model);
+	}
+	KUNIT_EXPECT_EQ(model->test, n ? model->num_ssids - 1 : 0,
+			model->master.cd_table.used_ssids);
+}
+
+/* From abort, or a STE for PASIDs */
+static void model_first(struct model *model)
+{
+	const struct cd_test_param *param = model->test->param_value;
+
+	KUNIT_ASSERT_EQ(model->test, 0, model_alloc_s1_cd(model));
+	model_install(model, 1);
+	if (param->pasids)
+		model_set_pasids(model, 100);
+}
+
+/* One domain replaces another: no fault, nothing old, the PASIDs as before */
+static void cd_test_replace(struct kunit *test)
+{
+	const struct cd_test_param *param = test->param_value;
+	struct model *model = test->priv;
+	unsigned int n;
+
+	model_first(model);
+	for (n = 2; n != 6; n++) {
+		KUNIT_ASSERT_EQ(test, 0, model_alloc_s1_cd(model));
+		model_install(model, n);
+		/* One for each STE, or one for all the L1CDs */
+		KUNIT_EXPECT_EQ(test, model->syncs,
+				param->format == FORMAT_L2 ? 1 : NUM_STREAMS);
+	}
+}
+
+/* What is attached already changes nothing, and nothing has to be invalidated */
+static void cd_test_same(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int i;
+
+	model_first(model);
+	for (i = 0; i != 2; i++) {
+		model_install(model, 1);
+		KUNIT_EXPECT_EQ(test, 0, model->syncs);
+	}
+}
+
+/* PASIDs come and go in the table that is in use, whichever that is */
+static void cd_test_pasids(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int n;
+
+	model_first(model);
+	for (n = 2; n != 6; n++) {
+		model_set_pasids(model, 100 * n);
+		model_install(model, n);
+		model_set_pasids(model, 100 * n + 50);
+		model_install(model, n + 10);
+		model_set_pasids(model, 0);
+		model_install(model, n + 20);
+	}
+}
+
+/* PASIDs first, the STE has no stage 1 domain for SSID 0 yet */
+static void cd_test_pasids_first(struct kunit *test)
+{
+	struct model *model = test->priv;
+
+	if (model->num_ssids > 1) {
+		model_pasid_ste(model);
+		model_set_pasids(model, 100);
+	}
+	model_first(model);
+	model_install(model, 2);
+}
+
+/* The first attach allocates all that later ones need */
+static void cd_test_needs_no_memory(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int n;
+
+	model_first(model);
+	model->allocs_left = 0;
+	for (n = 2; n != 6; n++) {
+		KUNIT_ASSERT_EQ(test, 0, model_alloc_s1_cd(model));
+		model_install(model, n);
+	}
+}
+
+/* An allocation fails, and those after it. Nothing happens but -ENOMEM */
+static void cd_test_no_memory(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int failed = 0;
+	unsigned int left;
+
+	for (left = 0; left != MAX_ALLOCS; left++) {
+		model->allocs_left = left;
+		if (!model_alloc_s1_cd(model))
+			break;
+		failed++;
+		KUNIT_EXPECT_FALSE(test, model->master.cd_table.in_ste);
+		model_done(model);
+	}
+	KUNIT_EXPECT_GT(test, failed, 0);
+	KUNIT_ASSERT_LT(test, left, MAX_ALLOCS);
+	model->allocs_left = MAX_ALLOCS;
+	model_first(model);
+	model_install(model, 2);
+}
+
+/* All is freed, and once, wherever the CDs have moved, or if some are missing */
+static void cd_test_free(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int left, n;
+
+	for (n = 0; n != 4; n++) {
+		unsigned int i;
+
+		model_first(model);
+		for (i = 0; i != n; i++)
+			model_install(model, 2 + i);
+		if (((const struct cd_test_param *)test->param_value)->pasids)
+			model_set_pasids(model, 0);
+
+		/* As if the device went and came again */
+		for (i = 0; i != NUM_STREAMS; i++)
+			arm_smmu_make_abort_ste(&model->stes[i]);
+		memset(model->cache, 0, sizeof(model->cache));
+		memset(model->cds, 0, sizeof(model->cds));
+		arm_smmu_free_cd_tables(&model->master);
+		KUNIT_EXPECT_EQ(test, 0, model->num_allocs);
+		memset(&model->master.cd_table, 0,
+		       sizeof(model->master.cd_table));
+		model->allocs_left = MAX_ALLOCS;
+	}
+
+	for (left = 1; left != MAX_ALLOCS; left++) {
+		model->allocs_left = left;
+		if (!model_alloc_s1_cd(model))
+			break;
+		arm_smmu_free_cd_tables(&model->master);
+		KUNIT_EXPECT_EQ(test, 0, model->num_allocs);
+		memset(&model->master.cd_table, 0,
+		       sizeof(model->master.cd_table));
+	}
+}
+
+static struct kunit_case cd_test_cases[] = {
+	KUNIT_CASE_PARAM(cd_test_replace, cd_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_same, cd_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_pasids, cd_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_pasids_first, cd_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_needs_no_memory, cd_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_no_memory, cd_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_free, cd_test_gen_params),
+	{},
+};
+
+static struct kunit_suite cd_test_suite = {
+	.name = "arm-smmu-v3-cd",
+	.init = cd_test_init,
+	.exit = cd_test_exit,
+	.test_cases = cd_test_cases,
+};
+
+kunit_test_suite(cd_test_suite);
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+MODULE_DESCRIPTION("KUnit tests for the CD tables of arm-smmu-v3");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices under iommufd when memory runs out and stays out.
+ *
+ * iommufd_fail_nth lets one allocation fail, and the way back from there finds
+ * memory again. Here the n-th allocation of a call fails and so does each one
+ * after it, of slab and of pages, whatever its flags. So a way back that
+ * allocates fails too. Each test sweeps n from 1 until the call meets no failure
+ * any more. For each n
+ *
+ *  - the call works or fails with ENOMEM; detach and close always work;
+ *  - afterwards the device reaches memory, and its interrupts arrive, through
+ *    what it is attached to: the old page table if the call failed;
+ *  - the same call works once there is memory.
+ *
+ * The device is QEMU's edu, see vfio_edu.h. It is taken off the PCI bus and found
+ * again each time, as some drivers allocate only what a device has not got yet.
+ *
+ * Needs root, CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and
+ * CONFIG_FAULT_INJECTION_DEBUG_FS.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <linux/iommufd.h>
+
+#include "../kselftest_harness.h"
+#include "vfio_edu.h"
+
+/* IOVA of the test buffer; edu has 28 address bits */
+#define DMA_IOVA 0x1000000
+
+/* More allocations than any of the calls makes */
+#define MAX_NTH 1000
+
+static size_t page_size;
+static struct edu_func funcs[EDU_MAX_FUNCS];
+static int num_funcs;
+
+/* Files of this thread, open all the time: to open one takes memory */
+static int nth_fd = -1;
+static int task_fd = -1;
+
+static const struct {
+	const char *name;
+	const char *value;
+} knobs[] = {
+	{ "failslab/ignore-gfp-wait", "N" },
+	{ "fail_page_alloc/ignore-gfp-wait", "N" },
+	{ "fail_page_alloc/ignore-gfp-highmem", "N" },
+	{ "fail_page_alloc/min-order", "0" },
+	{ "failslab/verbose", "0" },
+	{ "fail_page_alloc/verbose", "0" },
+	{ "failslab/interval", "1" },
+	{ "fail_page_alloc/interval", "1" },
+	{ "failslab/times", "-1" },
+	{ "fail_page_alloc/times", "-1" },
+	/* Before the probability: no other task may be hit */
+	{ "failslab/task-filter", "Y" },
+	{ "fail_page_alloc/task-filter", "Y" },
+	{ "failslab/probability", "100" },
+	{ "fail_page_alloc/probability", "100" },
+};
+
+/* Returns the name of what is not there, or NULL */
+static const char *faults_setup(void)
+{
+	long tid = syscall(SYS_gettid);
+	char path[128];
+	unsigned int i;
+
+	/* Only there with CONFIG_IOMMUFD_TEST */
+	edu_write_file("/sys/kernel/debug/fail_iommufd/verbose", "0");
+
+	for (i = 0; i != ARRAY_SIZE(knobs); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s",
+			 knobs[i].name);
+		if (edu_write_file(path, knobs[i].value))
+			return knobs[i].name;
+	}
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", tid);
+	nth_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (nth_fd < 0)
+		return "fail-nth";
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/make-it-fail", tid);
+	task_fd = open(path, O_RDWR | O_CLOEXEC);
+	return task_fd < 0 ? "make-it-fail" : NULL;
+}
+
+/*
+ * While fail-nth counts, nothing else fails. From the moment that it lets an
+ * allocation fail, make-it-fail lets the others fail, as their probability is
+ * 100 %.
+ */
+static void nomem_begin(unsigned int nth)
+{
+	char buf[16];
+	int len;
+
+	len = snprintf(buf, sizeof(buf), "%u", nth);
+	if (pwrite(task_fd, "1", 1, 0) != 1 ||
+	    pwrite(nth_fd, buf, len, 0) != len)
+		abort();
+}
+
+/* Returns true if an allocation has failed */
+static bool nomem_end(void)
+{
+	char buf[16] = {};
+
+	if (pwrite(task_fd, "0", 1, 0) != 1 ||
+	    pread(nth_fd, buf, sizeof(buf) - 1, 0) < 1 ||
+	    pwrite(nth_fd, "0", 1, 0) != 1)
+		abort();
+	return !strtoul(buf, NULL, 10);
+}
+
+/*
+ * All but ENOMEM come from the fault points that CONFIG_IOMMUFD_TEST puts in
+ * iommufd, which fail-nth counts too
+ */
+static bool refusal(int rc)
+{
+	return rc == -ENOMEM || rc == -ENOENT || rc == -EINVAL ||
+	       rc == -EFAULT;
+}
+
+/* Functions that are alone in their group, or that share one */
+static int find_funcs(bool shared, const struct edu_func *found[2])
+{
+	int i;
+	int j;
+
+	for (i = 0; i != num_funcs; i++) {
+		for (j = 0; j != num_funcs; j++)
+			if (i != j && funcs[i].group == funcs[j].group)
+				break;
+		if (shared ? j == num_funcs : j != num_funcs)
+			continue;
+		found[0] = &funcs[i];
+		found[1] = shared ? &funcs[j] : NULL;
+		return shared ? 2 : 1;
+	}
+	return 0;
+}
+
+enum {
+	PT_HWPT0_0,
+	PT_HWPT0_1,
+	PT_HWPT1,
+	PT_IOAS0,
+	PT_IOAS1,
+	NUM_PT,
+};
+
+FIXTURE(nomem)
+{
+	int iommufd;
+	struct edu_dev dev[2];
+	int num_devs;
+	__u32 pt[NUM_PT];
+	__u8 *mem;
+};
+
+FIXTURE_VARIANT(nomem)
+{
+	bool shared;
+};
+
+FIXTURE_VARIANT_ADD(nomem, one)
+{
+	.shared = false,
+};
+
+/* Two functions that share a group: they move together */
+FIXTURE_VARIANT_ADD(nomem, two)
+{
+	.shared = true,
+};
+
+/* Whatever the kernel keeps for the functions, it starts anew */
+static void renew_funcs(struct __test_metadata *_metadata,
+			const struct edu_func *func[2], int num)
+{
+	char path[128];
+	int i;
+
+	for (i = 0; i != num; i++) {
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove",
+			 func[i]->bdf);
+		ASSERT_EQ(0, edu_write_file(path, "1"));
+	}
+	ASSERT_EQ(0, edu_write_file("/sys/bus/pci/rescan", "1"));
+	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
+}
+
+static void nomem_open(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(nomem) *self, bool shared)
+{
+	const struct edu_func *func[2];
+	int i;
+
+	ASSERT_EQ(self->num_devs, find_funcs(shared, func));
+	renew_funcs(_metadata, func, self->num_devs);
+	ASSERT_EQ(self->num_devs, find_funcs(shared, func));
+	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->iommufd);
+	for (i = 0; i != self->num_devs; i++)
+		ASSERT_EQ(0, edu_open_bind(&self->dev[i], func[i],
+					   self->iommufd));
+	for (i = PT_IOAS0; i <= PT_IOAS1; i++) {
+		ASSERT_EQ(0, edu_ioas_alloc(self->iommufd, &self->pt[i]));
+		ASSERT_EQ(0, edu_map(self->iommufd, self->pt[i], self->mem,
+				     2 * page_size, DMA_IOVA));
+	}
+	for (i = PT_HWPT0_0; i <= PT_HWPT1; i++)
+		ASSERT_EQ(0, edu_hwpt_alloc(self->iommufd, self->dev[0].dev_id,
+					    self->pt[i == PT_HWPT1 ? PT_IOAS1 :
+								     PT_IOAS0],
+					    &self->pt[i]));
+}
+
+static void nomem_close(FIXTURE_DATA(nomem) *self)
+{
+	int i;
+
+	for (i = 0; i != self->num_devs; i++)
+		edu_close(&self->dev[i]);
+	if (self->iommufd >= 0)
+		close(self->iommufd);
+	self->iommufd = -1;
+}
+
+FIXTURE_SETUP(nomem)
+{
+	const struct edu_func *func[2];
+	const char *missing;
+	int i;
+
+	self->iommufd = -1;
+	for (i = 0; i != 2; i++)
+		edu_init(&self->dev[i]);
+	page_size = sysconf(_SC_PAGESIZE);
+	missing = faults_setup();
+	if (missing)
+		SKIP(return, "no %s in this kernel", missing);
+	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
+	self->num_devs = find_funcs(variant->shared, func);
+	if (!self->num_devs)
+		SKIP(return, "no edu devices (1234:11e8) with such a group");
+	self->mem = mmap(NULL, 2 * page_size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->mem);
+}
+
+FIXTURE_TEARDOWN(nomem)
+{
+	nomem_close(self);
+	if (self->mem)
+		munmap(self->mem, 2 * page_size);
+}
+
+static int attach(FIXTURE_DATA(nomem) *self, __u32 pt_id)
+{
+	return edu_attach(&self->dev[0], pt_id);
+}
+
+/* Each device reads memory, writes memory and raises an interrupt */
+static void works(struct __test_metadata *_metadata, FIXTURE_DATA(nomem) *self,
+		  unsigned int nth)
+{
+	__u8 *dst = self->mem + page_size;
+	static __u8 pattern;
+	int i;
+
+	for (i = 0; i != self->num_devs; i++) {
+		memset(self->mem, ++pattern, 256);
+		memset(dst, 0, 256);
+		ASSERT_EQ(0, edu_dma_copy(&self->dev[i], DMA_IOVA + page_size,
+					  DMA_IOVA, 256));
+		ASSERT_EQ(0, memcmp(self->mem, dst, 256))
+		{
+			TH_LOG("function %d reaches no memory, allocation %u failed",
+			       i, nth);
+		}
+		ASSERT_EQ(1, edu_raise(&self->dev[i], EDU_TIMEOUT_MS))
+		{
+			TH_LOG("the interrupt of function %d is lost, allocation %u failed",
+			       i, nth);
+		}
+	}
+}
+
+static void irqs_on(struct __test_metadata *_metadata,
+		    FIXTURE_DATA(nomem) *self)
+{
+	int i;
+
+	for (i = 0; i != self->num_devs; i++)
+		ASSERT_EQ(0, edu_irq_on(&self->dev[i]));
+}
+
+static void all_attach(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(nomem) *self, __u32 pt_id)
+{
+	int i;
+
+	for (i = 0; i != self->num_devs; i++)
+		ASSERT_EQ(0, edu_attach(&self->dev[i], pt_id));
+}
+
+/* Replace @from by @to, without or with interrupts set up before */
+static void sweep_replace(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(nomem) *self, bool shared, int from,
+			  int to, bool irq)
+{
+	unsigned int nth;
+	int refused = 0;
+	bool failed = true;
+	int rc;
+
+	for (nth = 1; failed; nth++) {
+		ASSERT_GT(MAX_NTH, nth);
+		nomem_open(_metadata, self, shared);
+		all_attach(_metadata, self, self->pt[from]);
+		if (irq)
+			irqs_on(_metadata, self);
+
+		nomem_begin(nth);
+		rc = attach(self, self->pt[to]);
+		failed = nomem_end();
+		if (rc) {
+			ASSERT_TRUE(refusal(rc))
+			{
+				TH_LOG("%s, allocation %u failed",
+				       strerror(-rc), nth);
+			}
+			ASSERT_TRUE(failed);
+			refused++;
+		}
+		if (!irq)
+			irqs_on(_metadata, self);
+		works(_metadata, self, nth);
+		ASSERT_EQ(0, attach(self, self->pt[to]));
+		works(_metadata, self, nth);
+		nomem_close(self);
+	}
+	ksft_print_msg("%u allocations, %d refused\n", nth - 2, refused);
+	/* A new domain is allocated: who refuses nothing has met no failure */
+	if (to == PT_IOAS1)
+		ASSERT_LT(0, refused);
+}
+
+TEST_F_TIMEOUT(nomem, replace_hwpt, 600)
+{
+	sweep_replace(_metadata, self, variant->shared, PT_HWPT0_0, PT_HWPT0_1,
+		      false);
+}
+
+TEST_F_TIMEOUT(nomem, replace_hwpt_irq, 600)
+{
+	sweep_replace(_metadata, self, variant->shared, PT_HWPT0_0, PT_HWPT1,
+		      true);
+}
+
+TEST_F_TIMEOUT(nomem, replace_ioas, 1200)
+{
+	sweep_replace(_metadata, self, variant->shared, PT_IOAS0, PT_IOAS1,
+		      true);
+}
+
+/* The first attach of a device, whose interrupts are set up before */
+TEST_F_TIMEOUT(nomem, attach, 1200)
+{
+	unsigned int nth;
+	int refused = 0;
+	bool failed = true;
+	int rc;
+
+	for (nth = 1; failed; nth++) {
+		ASSERT_GT(MAX_NTH, nth);
+		nomem_open(_metadata, self, variant->shared);
+		irqs_on(_metadata, self);
+
+		nomem_begin(nth);
+		rc = attach(self, self->pt[PT_IOAS0]);
+		failed = nomem_end();
+		if (rc) {
+			ASSERT_TRUE(refusal(rc))
+			{
+				TH_LOG("%s, allocation %u failed",
+				       strerror(-rc), nth);
+			}
+			ASSERT_TRUE(failed);
+			refused++;
+			ASSERT_EQ(0, attach(self, self->pt[PT_IOAS0]));
+		}
+		if (self->num_devs == 2)
+			ASSERT_EQ(0, edu_attach(&self->dev[1],
+						self->pt[PT_IOAS0]));
+		works(_metadata, self, nth);
+		nomem_close(self);
+	}
+	ksft_print_msg("%u allocations, %d refused\n", nth - 2, refused);
+	ASSERT_LT(0, refused);
+}
+
+/* Detach and close cannot fail, and what follows them works */
+TEST_F_TIMEOUT(nomem, detach, 600)
+{
+	int i;
+
+	nomem_open(_metadata, self, variant->shared);
+	all_attach(_metadata, self, self->pt[PT_HWPT0_0]);
+	irqs_on(_metadata, self);
+	works(_metadata, self, 0);
+
+	nomem_begin(1);
+	for (i = 0; i != self->num_devs; i++)
+		if (edu_detach(&self->dev[i]))
+			break;
+	nomem_end();
+	ASSERT_EQ(self->num_devs, i);
+
+	all_attach(_metadata, self, self->pt[PT_HWPT1]);
+	works(_metadata, self, 0);
+
+	/*
+	 * munmap() may fail for lack of memory, and holds the device if so. The
+	 * ITS needs memory to give LPIs back.
+	 */
+	for (i = 0; i != self->num_devs; i++) {
+		ASSERT_EQ(0, edu_irq_off(&self->dev[i]));
+		ASSERT_EQ(0, munmap(self->dev[i].bar, self->dev[i].bar_size));
+		self->dev[i].bar = NULL;
+	}
+	nomem_begin(1);
+	nomem_close(self);
+	nomem_end();
+
+	nomem_open(_metadata, self, variant->shared);
+	all_attach(_metadata, self, self->pt[PT_IOAS0]);
+	irqs_on(_metadata, self);
+	works(_metadata, self, 0);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Does a replace keep DMA in flight? What the kernel says about it.
+ *
+ * IOMMU_GET_HW_INFO has a capability for it, and where a replace loses DMA the
+ * kernel says so in its log at the first replace, once for a device.
+ *
+ * The device is QEMU's edu, see vfio_edu.h. It is taken off the PCI bus and found
+ * again for each test, so that nothing has been said about it yet.
+ *
+ * Environment:
+ *   EDU_HITLESS  what the capability must be here, 0 or 1
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+
+#include <linux/iommufd.h>
+
+#include "../kselftest_harness.h"
+#include "vfio_edu.h"
+
+static struct edu_func funcs[EDU_MAX_FUNCS];
+static int num_funcs;
+
+/* A function that is alone in its group, or NULL */
+static const struct edu_func *find_single(void)
+{
+	int i;
+	int j;
+
+	for (i = 0; i != num_funcs; i++) {
+		for (j = 0; j != num_funcs; j++)
+			if (i != j && funcs[i].group == funcs[j].group)
+				break;
+		if (j == num_funcs)
+			return &funcs[i];
+	}
+	return NULL;
+}
+
+/* Returns the number of messages about @func, closes @log_fd */
+static int count_messages(int log_fd, const struct edu_func *func)
+{
+	char line[2048];
+	int count = 0;
+	ssize_t len;
+
+	for (;;) {
+		len = read(log_fd, line, sizeof(line) - 1);
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			break;
+		line[len] = 0;
+		if (strstr(line, func->bdf) &&
+		    strstr(line, "DMA in flight is lost"))
+			count++;
+	}
+	close(log_fd);
+	return count;
+}
+
+FIXTURE(replace)
+{
+	int iommufd;
+	struct edu_dev dev;
+	__u32 ioas_id;
+	__u32 hwpt_id[2];
+};
+
+FIXTURE_SETUP(replace)
+{
+	const struct edu_func *func;
+	char path[128];
+	int i;
+
+	self->iommufd = -1;
+	edu_init(&self->dev);
+	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
+	func = find_single();
+	if (!func)
+		SKIP(return, "no edu device (1234:11e8) with its own group");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove",
+		 func->bdf);
+	ASSERT_EQ(0, edu_write_file(path, "1"));
+	ASSERT_EQ(0, edu_write_file("/sys/bus/pci/rescan", "1"));
+	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
+	func = find_single();
+	ASSERT_NE(NULL, func);
+
+	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->iommufd);
+	ASSERT_EQ(0, edu_open_bind(&self->dev, func, self->iommufd));
+	ASSERT_EQ(0, edu_ioas_alloc(self->iommufd, &self->ioas_id));
+	for (i = 0; i != 2; i++)
+		ASSERT_EQ(0, edu_hwpt_alloc(self->iommufd, self->dev.dev_id,
+					    self->ioas_id, &self->hwpt_id[i]));
+}
+
+FIXTURE_TEARDOWN(replace)
+{
+	edu_close(&self->dev);
+	if (self->iommufd >= 0)
+		close(self->iommufd);
+}
+
+static bool is_hitless(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(replace) *self)
+{
+	struct iommu_hw_info cmd = {
+		.size = sizeof(cmd),
+		.dev_id = self->dev.dev_id,
+	};
+
+	ASSERT_EQ(0, ioctl(self->iommufd, IOMMU_GET_HW_INFO, &cmd));
+	return cmd.out_capabilities & IOMMU_HW_CAP_HITLESS_REPLACE;
+}
+
+/* Known from bind on, and the same whatever the device is attached to */
+TEST_F(replace, capability)
+{
+	bool hitless = is_hitless(_metadata, self);
+
+	ksft_print_msg("a replace %s DMA in flight\n",
+		       hitless ? "keeps" : "loses");
+	ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[0]));
+	ASSERT_EQ(hitless, is_hitless(_metadata, self));
+	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas_id));
+	ASSERT_EQ(hitless, is_hitless(_metadata, self));
+	if (!getenv("EDU_HITLESS"))
+		SKIP(return, "EDU_HITLESS does not tell what is right here");
+	ASSERT_EQ(hitless, edu_env("EDU_HITLESS", 0));
+}
+
+/* One message for a device, at the first replace, if DMA is lost */
+TEST_F(replace, message)
+{
+	bool hitless = is_hitless(_metadata, self);
+	int log_fd;
+	int i;
+
+	log_fd = edu_smmu_log_open();
+	ASSERT_LE(0, log_fd);
+	ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[0]));
+	ASSERT_EQ(0, edu_detach(&self->dev));
+	ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[0]));
+	ASSERT_EQ(0, count_messages(log_fd, self->dev.func));
+
+	log_fd = edu_smmu_log_open();
+	ASSERT_LE(0, log_fd);
+	for (i = 1; i != 10; i++)
+		ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[i % 2]));
+	ASSERT_EQ(hitless ? 0 : 1, count_messages(log_fd, self->dev.func));
+}
+
+TEST_HARNESS_MAIN
