@@ -41,6 +41,10 @@ def program(cmd):
     return next(w for w in cmd.split() if "=" not in w)
 
 
+# What a test program runs in turn
+COMPANIONS = {"iommu_resv_tool": ["iommu-resv"]}
+
+
 def read_table(groups, machine, glob, tests_dir):
     """Rows of tests.list: (name, seconds, command) for these groups on this machine."""
     rows = []
@@ -125,6 +129,9 @@ def guest_files(args, cfg, tests):
                 if not os.path.exists(f"{args.tests_dir}/{prog}"):
                     die(f"tests.list names {prog}, but the selftests Makefile builds no such program")
                 files.append((f"/tests/{prog}", "755", f"{args.tests_dir}/{prog}"))
+                files += [(f"/tests/{p}", "755", f"{args.tests_dir}/{p}")
+                          for p in COMPANIONS.get(prog, ())
+                          if os.path.exists(f"{args.tests_dir}/{p}")]
                 cmd += " " + args.args if args.args else ""
                 if cmd == "faults leak":
                     files.append(("/tests/leak.ko", "644", f"{os.path.dirname(args.kernel)}/leak.ko"))
