@@ -4,15 +4,6 @@
  * them. They need no hardware: mock devices have regions of every type, anywhere
  * and as many as wanted.
  *
- * The names R1 to R7 are the requirements that a test shows:
- *
- * R1 A region that cannot be read is an error, wherever regions are read
- * R3 The regions of a device can be read before it is attached
- * R4 So can the IOVAs that are left
- * R5 A dry run names what is in the way, and agrees with the real run
- * R6 Holes are kept free for devices to come
- * R7 The MSI window can be chosen
- *
  * IOMMUFD_RESV_SEED= and IOMMUFD_RESV_STEPS= change the random test.
  */
 #include <signal.h>
@@ -138,7 +129,7 @@ static void expect_conflict(struct __test_metadata *_metadata,
 #define m_check_map(iova, length) \
 	test_cmd_ioas_check_map(self->ioas_id, iova, length, &check)
 
-/* R3: every type, sorted, with its protection and whether it is enforced */
+/* Every type, sorted, with its protection and whether it is enforced */
 TEST_F(iommufd_resv, types)
 {
 	struct iommu_test_resv resv[] = {
@@ -172,7 +163,7 @@ TEST_F(iommufd_resv, types)
 	expect_region(_metadata, &infos[4], &resv[1], enforced);
 }
 
-/* R3: regions that overlap, touch, or are nothing, up to the very last IOVA */
+/* Regions that overlap, touch, or are nothing, up to the very last IOVA */
 TEST_F(iommufd_resv, edges)
 {
 	static const struct iommu_test_resv resv[] = {
@@ -218,7 +209,7 @@ TEST_F(iommufd_resv, no_regions)
 	EXPECT_EQ(APERTURE_LAST, range.last);
 }
 
-/* R3: the aperture is not known, then it is everything and refuses nothing */
+/* The aperture is not known, then it is everything and refuses nothing */
 TEST_F(iommufd_resv, no_aperture)
 {
 	struct iommu_device_resv_regions cmd = {
@@ -274,7 +265,7 @@ static void many_regions(struct iommu_test_resv *resv, unsigned int num)
 		resv[i] = region(i % 3, APERTURE_START + i * 0x10000, 0x1000);
 }
 
-/* R3: hundreds of regions, and any room for them */
+/* Hundreds of regions, and any room for them */
 TEST_F(iommufd_resv, many)
 {
 	static const __u32 rooms[] = { 0, 1, 2, MAX_REGIONS - 1, MAX_REGIONS,
@@ -312,7 +303,7 @@ TEST_F(iommufd_resv, many)
 	}
 }
 
-/* R4: the same for ranges, and they are those of an IOAS after the attach */
+/* The same for ranges, and they are those of an IOAS after the attach */
 TEST_F(iommufd_resv, many_ranges)
 {
 	struct iommu_iova_range ranges[MAX_RANGES], ioas_ranges[MAX_RANGES];
@@ -344,7 +335,7 @@ TEST_F(iommufd_resv, many_ranges)
 	EXPECT_EQ(0, memcmp(ranges, ioas_ranges, num * sizeof(ranges[0])));
 }
 
-/* R3: entries shorter and longer than those of the kernel */
+/* Entries shorter and longer than those of the kernel */
 TEST_F(iommufd_resv, entry_size)
 {
 	static const __u32 bad[] = { 0, 8, 24, 31, 33, 36 };
@@ -429,7 +420,7 @@ TEST_F(iommufd_resv, device_errors)
 		     ioctl(self->fd, IOMMU_DEVICE_IOVA_RANGES, &ranges));
 }
 
-/* R4: nothing is left, or one byte of each end */
+/* Nothing is left, or one byte of each end */
 TEST_F(iommufd_resv, range_edges)
 {
 	struct iommu_test_resv resv = {
@@ -456,7 +447,7 @@ TEST_F(iommufd_resv, range_edges)
 	EXPECT_EQ(0, num);
 }
 
-/* R1: the driver fails, after it has reported a part */
+/* The driver fails, after it has reported a part */
 TEST_F(iommufd_resv, driver_error)
 {
 	struct iommu_test_resv resv[] = {
@@ -500,7 +491,7 @@ TEST_F(iommufd_resv, driver_error)
 	EXPECT_EQ(2, cmd.num_regions);
 	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
 
-	/* A swap that fails leaves the device where it is */
+	/* A replace that fails leaves the device where it is */
 	test_cmd_mock_device_resv(dev.stdev_id, resv, 2, ENOMEM);
 	test_err_mock_domain_replace(ENOMEM, dev.stdev_id, self->ioas2_id);
 	test_err_ioctl_ioas_map_fixed(EINVAL, buffer, PAGE_SIZE, 0x5000000);
@@ -508,7 +499,7 @@ TEST_F(iommufd_resv, driver_error)
 	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, 0x5000000);
 }
 
-/* R5: what is in the way of a device, all of it, lowest first */
+/* What is in the way of a device, all of it, lowest first */
 TEST_F(iommufd_resv, check_device)
 {
 	struct iommu_test_resv resv[] = {
@@ -571,7 +562,7 @@ TEST_F(iommufd_resv, check_device)
 	m_no_conflict();
 }
 
-/* R5: what is promised can be outside of the aperture, too */
+/* What is promised can be outside of the aperture, too */
 TEST_F(iommufd_resv, check_aperture)
 {
 	struct iommu_iova_range allowed = { APERTURE_LAST - 0xfff, ~0ULL - 1 };
@@ -601,7 +592,7 @@ TEST_F(iommufd_resv, check_aperture)
 		   IOMMU_RESV_REGION_NONE, 0);
 }
 
-/* R5: windows that overlap and are not the same, or leave the aperture */
+/* Windows that overlap and are not the same, or leave the aperture */
 TEST_F(iommufd_resv, check_window)
 {
 	struct iommu_test_resv resv =
@@ -635,7 +626,7 @@ TEST_F(iommufd_resv, check_window)
 	test_err_mock_device_attach(EADDRNOTAVAIL, low.stdev_id,
 				    self->ioas_id);
 	test_cmd_mock_device_attach(other.stdev_id, self->ioas2_id, NULL);
-	/* Would be a swap */
+	/* Would be a replace */
 	m_check_device(other.id);
 	m_conflict(WINDOW, WINDOW_START + WINDOW_LENGTH / 2,
 		   WINDOW_START + WINDOW_LENGTH - 1, IOMMU_RESV_REGION_SW_MSI,
@@ -648,7 +639,35 @@ TEST_F(iommufd_resv, check_window)
 	test_cmd_mock_domain_replace(other.stdev_id, self->ioas_id);
 }
 
-/* R5: what is in the way of a mapping */
+/* One window over two that are in the IOAS */
+TEST_F(iommufd_resv, check_windows)
+{
+	struct iommu_test_resv resv =
+		region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH);
+	struct resv_check check;
+	struct dev dev, big;
+
+	if (msi_missing(self->fd))
+		SKIP(return, NO_SW_MSI);
+	dev = m_dev(&resv, 1);
+	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
+	resv.start += 2 * WINDOW_LENGTH;
+	dev = m_dev(&resv, 1);
+	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
+	resv.start = WINDOW_START + WINDOW_LENGTH / 2;
+	resv.length = 4 * WINDOW_LENGTH;
+	big = m_dev(&resv, 1);
+	m_check_device(big.id);
+	ASSERT_EQ(2, check.num);
+	m_conflict_n(0, WINDOW, resv.start, WINDOW_START + WINDOW_LENGTH - 1,
+		     IOMMU_RESV_REGION_SW_MSI, big.id);
+	m_conflict_n(1, WINDOW, WINDOW_START + 2 * WINDOW_LENGTH,
+		     WINDOW_START + 3 * WINDOW_LENGTH - 1,
+		     IOMMU_RESV_REGION_SW_MSI, big.id);
+	test_err_mock_device_attach(EADDRINUSE, big.stdev_id, self->ioas_id);
+}
+
+/* What is in the way of a mapping */
 TEST_F(iommufd_resv, check_map)
 {
 	struct iommu_test_resv resv[] = {
@@ -783,7 +802,7 @@ TEST_F(iommufd_resv, check_errors)
 	free(many);
 }
 
-/* R5: entries shorter and longer than those of the kernel, any room for them */
+/* Entries shorter and longer than those of the kernel, any room for them */
 TEST_F(iommufd_resv, check_array)
 {
 	struct iommu_iova_range ranges[100];
@@ -833,7 +852,7 @@ TEST_F(iommufd_resv, check_array)
 	}
 }
 
-/* R5: a memory map, before any of it is mapped */
+/* A memory map, before any of it is mapped */
 TEST_F(iommufd_resv, check_plan)
 {
 	struct iommu_test_resv resv[] = {
@@ -897,7 +916,7 @@ TEST_F(iommufd_resv, check_plan)
 	m_no_conflict();
 }
 
-/* R5: a page size excludes what is mapped already, or everything */
+/* A page size excludes what is mapped already, or everything */
 TEST_F(iommufd_resv, check_page_size)
 {
 	struct dev dev = m_dev(NULL, 0);
@@ -929,7 +948,7 @@ TEST_F(iommufd_resv, check_page_size)
 	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
 }
 
-/* R5: a HWPT, whose aperture and page size are its own */
+/* A HWPT, whose aperture and page size are its own */
 TEST_F(iommufd_resv, check_hwpt)
 {
 	struct iommu_test_resv resv[] = {
@@ -983,7 +1002,7 @@ TEST_F(iommufd_resv, check_hwpt)
 	m_no_conflict();
 }
 
-/* R5: all devices of a group count, and one that is there answers for them */
+/* All devices of a group count, and one that is there answers for them */
 TEST_F(iommufd_resv, siblings)
 {
 	struct iommu_test_resv resv[] = {
@@ -1042,7 +1061,7 @@ TEST_F(iommufd_resv, siblings)
 	EXPECT_EQ(1, num);
 }
 
-/* R6 */
+/* Holes are kept free, for devices to come */
 TEST_F(iommufd_resv, holes)
 {
 	struct iommu_iova_range holes[] = {
@@ -1117,7 +1136,7 @@ TEST_F(iommufd_resv, holes)
 	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, 0x5080000);
 }
 
-/* R6: what is refused leaves the old set */
+/* What is refused leaves the old set */
 TEST_F(iommufd_resv, holes_errors)
 {
 	struct iommu_iova_range old = { 0x5000000, 0x50fffff };
@@ -1163,7 +1182,7 @@ TEST_F(iommufd_resv, holes_errors)
 	m_no_conflict();
 }
 
-/* R6: the lists of several hosts, as they are */
+/* The lists of several hosts, as they are */
 TEST_F(iommufd_resv, holes_merged)
 {
 	static const struct iommu_iova_range holes[] = {
@@ -1213,7 +1232,7 @@ TEST_F(iommufd_resv, holes_merged)
 	EXPECT_EQ(0, memcmp(expected, ranges, sizeof(expected)));
 }
 
-/* R6: as many as there can be, and one more */
+/* As many as there can be, and one more */
 TEST_F(iommufd_resv, holes_many)
 {
 	__u32 max = IOMMU_IOAS_MAX_RANGES, num;
@@ -1239,7 +1258,7 @@ TEST_F(iommufd_resv, holes_many)
 }
 
 /*
- * R6: what takes long ends when the process is killed. The child needs many
+ * What takes long ends when the process is killed. The child needs many
  * seconds for what it does, and is gone soon after the signal.
  */
 TEST_F(iommufd_resv, killed)
@@ -1256,7 +1275,7 @@ TEST_F(iommufd_resv, killed)
 	/* Each of them is in conflict with everything that is mapped */
 	for (i = 0; i != (int)max; i++)
 		plan[i] = (struct iommu_iova_range){ 0, 1ULL << 40 };
-	for (i = 0; i != 512; i++)
+	for (i = 0; i != 2048; i++)
 		test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE,
 					  (i + 1) * 2 * PAGE_SIZE);
 	pid = fork();
@@ -1277,7 +1296,7 @@ TEST_F(iommufd_resv, killed)
 	free(plan);
 }
 
-/* R6: automatic IOVAs keep out of them */
+/* Automatic IOVAs keep out of them */
 TEST_F(iommufd_resv, holes_auto)
 {
 	struct iommu_iova_range holes[2] = {
@@ -1296,7 +1315,7 @@ TEST_F(iommufd_resv, holes_auto)
 	test_err_ioctl_ioas_map(ENOSPC, buffer, 4 * PAGE_SIZE, &iova);
 }
 
-/* R7: the window of a device is read, and moved before it is attached */
+/* The window of a device is read, and moved before it is attached */
 TEST_F(iommufd_resv, window)
 {
 	struct iommu_test_resv resv =
@@ -1384,6 +1403,7 @@ TEST_F(iommufd_resv, window_errors)
 	};
 	static const __u32 bad_sizes[] = { 8, 39, 44, 4104 };
 	struct iommu_msi_window cmd = { .size = sizeof(cmd) };
+	struct iommu_option option = { .size = sizeof(option) };
 	struct resv_window window;
 	struct dev dev, none, hw;
 	unsigned int i;
@@ -1410,6 +1430,15 @@ TEST_F(iommufd_resv, window_errors)
 
 	cmd.op = IOMMU_MSI_WINDOW_OP_RESET + 1;
 	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
+	/* Another proposal has these numbers for the same, and they stay free */
+	for (option.option_id = 2; option.option_id != 4; option.option_id++) {
+		option.op = IOMMU_OPTION_OP_GET;
+		EXPECT_ERRNO(EOPNOTSUPP,
+			     ioctl(self->fd, IOMMU_OPTION, &option));
+		option.op = IOMMU_OPTION_OP_SET;
+		EXPECT_ERRNO(EOPNOTSUPP,
+			     ioctl(self->fd, IOMMU_OPTION, &option));
+	}
 	cmd.op = IOMMU_MSI_WINDOW_OP_GET;
 	cmd.flags = 1;
 	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
@@ -1466,7 +1495,7 @@ TEST_F(iommufd_resv, window_errors)
 		EXPECT_EQ(group, window.conflicts[n].group_id);             \
 	})
 
-/* R7: a refused window comes with who is to blame, siblings by name */
+/* A refused window comes with who is to blame, siblings by name */
 TEST_F(iommufd_resv, window_blame)
 {
 	struct iommu_test_resv resv[] = {
@@ -1548,7 +1577,7 @@ TEST_F(iommufd_resv, window_blame)
 	test_cmd_window(DRIVER, dev.id, WINDOW_START, WINDOW_LENGTH);
 }
 
-/* R7: the default of the fd, for groups that come later */
+/* The default of the fd, for groups that come later */
 TEST_F(iommufd_resv, window_default)
 {
 	struct iommu_test_resv resv[] = {
@@ -1591,7 +1620,7 @@ TEST_F(iommufd_resv, window_default)
 	test_cmd_window(DRIVER, m_dev(resv, 2).id, WINDOW_START, WINDOW_LENGTH);
 }
 
-/* M10: a device joins the group after the first one was bound */
+/* A device joins the group after the first one was bound */
 TEST_F(iommufd_resv, window_late)
 {
 	struct iommu_test_resv resv[] = {
@@ -1640,7 +1669,7 @@ TEST_F(iommufd_resv, window_late)
 }
 
 /*
- * R5: random steps. A dry run before each must say what a model of the IOAS
+ * Random steps. A dry run before each must say what a model of the IOAS
  * says, and what the real run then does.
  */
 #define NUM_DEVS 6

@@ -15,8 +15,7 @@
  *   usable     the aperture without the enforced regions
  *
  * All bounds are inclusive. A test that finds no region of the kind it is about
- * is skipped. R3 and so on are the requirements of the series that these tests
- * came with. A test that fails without a certain patch names it:
+ * is skipped. A test that fails without a certain patch names it:
  *   [finalise]   iommu/virtio: Set up a domain when it is allocated
  *
  * Environment:
@@ -321,7 +320,7 @@ find_enforced(const struct regions *r)
 	return NULL;
 }
 
-/* R5: the dry run names this conflict and no other */
+/* The dry run names this conflict and no other */
 /* The first conflict is this one */
 static bool conflict_is(const struct check *check, __u32 kind, __u64 start,
 			__u64 last, __u32 type, __u32 dev_id)
@@ -563,7 +562,7 @@ static bool has_irq(struct edu_dev *dev)
 	return !edu_irq_on(dev);
 }
 
-/* R3: the list itself, before attach, and the same after it */
+/* The list itself, before attach, and the same after it */
 TEST_F(resv, regions)
 {
 	struct regions *r = &self->regions;
@@ -595,7 +594,7 @@ TEST_F(resv, regions)
 	ASSERT_EQ(0, memcmp(r, &again, sizeof(again)));
 }
 
-/* R2, R3: what each IOMMU is known to have */
+/* What each IOMMU is known to have */
 TEST_F(resv, known_regions)
 {
 	const struct regions *r = &self->regions;
@@ -630,7 +629,7 @@ TEST_F(resv, known_regions)
 #endif
 }
 
-/* R2: what the machine was given */
+/* What the machine was given */
 TEST_F(resv, given_regions)
 {
 	const char *given = getenv("RESV_GIVEN");
@@ -660,7 +659,7 @@ TEST_F(resv, given_regions)
 	ASSERT_EQ(0, *given);
 }
 
-/* R3: room for some, for none, entries of another size */
+/* Room for some, for none, entries of another size */
 TEST_F(resv, regions_room)
 {
 	struct {
@@ -706,7 +705,7 @@ TEST_F(resv, regions_room)
 	}
 }
 
-/* R4: the aperture without the enforced regions, and what attach leaves */
+/* The aperture without the enforced regions, and what attach leaves */
 TEST_F(resv, usable_ranges)
 {
 	struct regions *r = &self->regions;
@@ -751,7 +750,7 @@ TEST_F(resv, usable_ranges)
 }
 
 /*
- * R4, R5: the same holds for a swap, and for an HWPT that nobody is attached to
+ * The same holds for a replace, and for an HWPT that nobody is attached to
  * yet: its page table takes what fits the device. [finalise]
  */
 TEST_F(resv, swap_mapped)
@@ -997,7 +996,7 @@ TEST_F(resv, check_device_aperture)
 	ASSERT_GT(0, edu_map(fd, self->ioas[0], self->buf, self->page, beyond));
 }
 
-/* R5: a memory map is held against a device before any of it is mapped */
+/* A memory map is held against a device before any of it is mapped */
 TEST_F(resv, check_plan)
 {
 	const struct iommu_resv_region_info *resv = NULL;
@@ -1059,7 +1058,7 @@ TEST_F(resv, check_plan)
 				     plan[i].start));
 }
 
-/* R5: what is mapped already has to be a multiple of the page of the IOMMU */
+/* What is mapped already has to be a multiple of the page of the IOMMU */
 TEST_F(resv, check_page_size)
 {
 	int fd = self->iommufd;
@@ -1128,7 +1127,7 @@ TEST_F(resv, check_map)
 	ASSERT_EQ(NO_CONFLICT, check_kind(&check));
 }
 
-/* R6: room for a device that comes later */
+/* Room for a device that comes later */
 TEST_F(resv, holes)
 {
 	struct iommu_iova_range holes[MAX_REGIONS];
@@ -1240,7 +1239,7 @@ TEST_F(resv, holes_errors)
 	ASSERT_EQ(0, allow_iovas(fd, self->ioas[0], 32 * MiB, 33 * MiB - 1));
 }
 
-/* R7: devices without a window have none to move */
+/* Devices without a window have none to move */
 TEST_F(resv, no_window)
 {
 	const struct edu_func *func = self->dev.func;
@@ -1270,7 +1269,7 @@ TEST_F(resv, no_window)
 }
 
 /*
- * R7: the window is moved. Everything tells the new one, MSIs go through it,
+ * The window is moved. Everything tells the new one, MSIs go through it,
  * and the old one is like any other IOVA.
  */
 static void moved_window(struct __test_metadata *_metadata,
@@ -1620,7 +1619,7 @@ FIXTURE_TEARDOWN(resv_two)
 		close(self->iommufd);
 }
 
-/* R7: the window is that of the group, and of no other */
+/* The window is that of the group, and of no other */
 TEST_F(resv_two, window)
 {
 	struct iommu_iova_conflict blame = {};
@@ -1671,7 +1670,7 @@ TEST_F(resv_two, window)
 	ASSERT_IRQ(&self->dev[0]);
 }
 
-/* R5: windows that overlap cannot be in one IOAS, and the dry run says so */
+/* Windows that overlap cannot be in one IOAS, and the dry run says so */
 TEST_F(resv_two, window_conflict)
 {
 	struct check check;

@@ -521,10 +521,10 @@ int main(void)
 	     map_ram(&vmm, other_ioas) ?:
 	     check_fit(&vmm, other_ioas, &first, false);
 	step(rc, "guest RAM in another address space, the first device fits");
-	step(edu_attach(&first, other_ioas), "swap it to there");
+	step(edu_attach(&first, other_ioas), "replace its address space");
 	rc = take_interrupt(&first) ?: take_interrupt(&second);
 	if (rc && vmm.old_kernel)
-		ksft_test_result_skip("interrupts: lost at a swap here\n");
+		ksft_test_result_skip("interrupts: lost by a replace here\n");
 	else
 		step(rc, "interrupts of both arrive");
 
