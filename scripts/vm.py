@@ -177,6 +177,24 @@ def disks(cfg, out):
     return cmd
 
 
+def with_overlay(cmd, source, args):
+    """The command with a devicetree of its own: what QEMU makes for it, and an overlay."""
+    out = args.results
+    # The kernel builds these, as it does gen_init_cpio
+    tools = os.path.join(os.path.dirname(args.gen_init_cpio), "../scripts/dtc")
+    # -qq: an overlay cannot tell the cell counts of the bus that it goes to
+    for step in ([*cmd, "-machine", f"dumpdtb={out}/qemu.dtb"],
+                 [f"{tools}/dtc", "-qq", "-I", "dts", "-O", "dtb", "-o", f"{out}/overlay.dtbo",
+                  os.path.join(HERE, source)],
+                 [f"{tools}/fdtoverlay", "-i", f"{out}/qemu.dtb", "-o", f"{out}/machine.dtb",
+                  f"{out}/overlay.dtbo"]):
+        done = subprocess.run(step, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            die(f"{shlex.join(step)} failed:\n{done.stderr}")
+    return cmd + ["-dtb", f"{out}/machine.dtb"]
+
+
 def qemu_command(cfg, args, initrd):
     arch, out, accel = cfg["arch"], args.results, args.accel or "tcg"
     if accel == "tcg":
@@ -200,6 +218,8 @@ def qemu_command(cfg, args, initrd):
         for port, name in (("ktap", "results.ktap"), ("status", "status")):
             cmd += ["-chardev", f"file,id={port},path={out}/{name}",
                     "-device", f"virtserialport,chardev={port},name={port}"]
+    if cfg.get("overlay"):
+        cmd = with_overlay(cmd, cfg["overlay"], args)
     if args.gdb:
         cmd += ["-S", "-gdb", f"tcp:127.0.0.1:{args.gdb}"]
     with open(f"{out}/qemu.sh", "w", encoding="utf-8") as f:
