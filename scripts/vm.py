@@ -20,6 +20,7 @@ import time
 
 import dmar
 import results
+import ssdt
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SELFTESTS = os.path.join(HERE, "../tools/testing/selftests/iommu")
@@ -136,10 +137,11 @@ def guest_files(args, cfg, tests):
                 if cmd == "faults leak":
                     files.append(("/tests/leak.ko", "644", f"{os.path.dirname(args.kernel)}/leak.ko"))
             f.write(f"{name} {seconds:.0f} {cmd}\n")
-    if cfg.get("rmrr"):
-        with open(f"{out}/dmar.aml", "wb") as f:
-            f.write(dmar.table(cfg["rmrr"]))
-        files[:0] = [("/kernel/firmware/acpi/dmar.aml", "644", f"{out}/dmar.aml")]
+    for key, maker in (("rmrr", dmar), ("dma", ssdt)):
+        if cfg.get(key):
+            with open(f"{out}/{key}.aml", "wb") as f:
+                f.write(maker.table(cfg[key]))
+            files.insert(0, (f"/kernel/firmware/acpi/{key}.aml", "644", f"{out}/{key}.aml"))
     if args.pack:
         files.append(("/pack.tar.gz", "644", args.pack))
     root = args.shell or args.root
