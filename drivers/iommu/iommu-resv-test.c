@@ -10,10 +10,13 @@
 #include <kunit/test-bug.h>
 #include <linux/bitmap.h>
 #include <linux/bits.h>
+#include <linux/dma-direct.h>
 #include <linux/find.h>
 #include <linux/iommu.h>
 #include <linux/prandom.h>
 #include <linux/resource_ext.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "iommu-priv.h"
@@ -492,6 +495,8 @@ static const struct bridge_case {
 	struct test_range windows[MAX_RANGES];
 	struct test_range dma_ranges[MAX_RANGES];
 	struct test_range want[MAX_RANGES];
+	/* Last bus address, 0 if there is no limit */
+	u64 limit;
 } bridge_cases[] = {
 	{ "nothing known", 0, {}, {}, {} },
 	{ "windows only", 0,
@@ -514,6 +519,18 @@ static const struct bridge_case {
 	  { LEFT(HALF, U64_MAX), LEFT(0, HALF - 1) }, {} },
 	{ "both", 0, { LEFT(0x1000, 0x1fff) }, { LEFT(0, HALF - 1) },
 	  { WINDOW(0x1000, 0x1fff), NO_DMA(HALF, U64_MAX) } },
+	{ "limit only", 0, {}, {}, { NO_DMA(HALF, U64_MAX) }, HALF - 1 },
+	{ "limit in a range", 0, {},
+	  { LEFT(0x1000, 0x1fff), LEFT(0x3000, U64_MAX) },
+	  { NO_DMA(0, 0xfff), NO_DMA(0x2000, 0x2fff),
+	    NO_DMA(HALF, U64_MAX) }, HALF - 1 },
+	{ "limit between ranges", 0, {},
+	  { LEFT(0, 0x1fff), LEFT(HALF, U64_MAX) },
+	  { NO_DMA(0x2000, U64_MAX) }, 0x2fff },
+	{ "limit at the end of a range", 0, {}, { LEFT(0, HALF - 1) },
+	  { NO_DMA(HALF, U64_MAX) }, HALF - 1 },
+	{ "limit below all ranges", 0, {}, { LEFT(HALF, U64_MAX) },
+	  { NO_DMA(0, HALF - 1), NO_DMA(HALF, U64_MAX) }, 0xfff },
 };
 
 KUNIT_ARRAY_PARAM_DESC(bridge, bridge_cases, name);
@@ -557,6 +574,7 @@ static void expect_order(struct kunit *test, struct list_head *entries,
 static void test_bridge(struct kunit *test)
 {
 	const struct bridge_case *c = test->param_value;
+	u64 limit = c->limit ?: U64_MAX;
 	LIST_HEAD(dma_ranges);
 	LIST_HEAD(windows);
 	LIST_HEAD(list);
@@ -566,13 +584,39 @@ static void test_bridge(struct kunit *test)
 	bridge_add_ranges(test, &windows, c->offset, c->windows);
 	bridge_add_ranges(test, &dma_ranges, c->offset, c->dma_ranges);
 	KUNIT_EXPECT_EQ(test, 0,
-			iommu_resv_add_bridge(&windows, &dma_ranges, &list));
+			iommu_resv_add_bridge(&windows, &dma_ranges, NULL,
+					      limit, &list));
 	expect_list(test, &list, c->want);
 	expect_order(test, &windows, c->offset, c->windows);
 	expect_order(test, &dma_ranges, c->offset, c->dma_ranges);
 	list_free(&list);
 	resource_list_free(&windows);
 	resource_list_free(&dma_ranges);
+}
+
+/* The same, but for the list of DMA ranges it is a map */
+static void test_bridge_map(struct kunit *test)
+{
+	const struct bridge_case *c = test->param_value;
+	struct bus_dma_region map[MAX_RANGES + 1] = {};
+	u64 limit = c->limit ?: U64_MAX;
+	LIST_HEAD(windows);
+	LIST_HEAD(list);
+	LIST_HEAD(none);
+	unsigned int i;
+
+	bridge_add_ranges(test, &windows, c->offset, c->windows);
+	for (i = 0; i != MAX_RANGES && c->dma_ranges[i].kind != NO_MORE; i++) {
+		map[i].cpu_start = c->dma_ranges[i].start + c->offset;
+		map[i].dma_start = c->dma_ranges[i].start;
+		map[i].size = c->dma_ranges[i].last - map[i].dma_start + 1;
+	}
+	KUNIT_EXPECT_EQ(test, 0,
+			iommu_resv_add_bridge(&windows, &none, i ? map : NULL,
+					      limit, &list));
+	expect_list(test, &list, c->want);
+	list_free(&list);
+	resource_list_free(&windows);
 }
 
 /* One range with all addresses, whose length is no number */
@@ -584,7 +628,8 @@ static void test_bridge_all(struct kunit *test)
 
 	bridge_add(test, &dma_ranges, 0, 0, U64_MAX, IORESOURCE_MEM);
 	KUNIT_EXPECT_EQ(test, 0,
-			iommu_resv_add_bridge(&windows, &dma_ranges, &list));
+			iommu_resv_add_bridge(&windows, &dma_ranges, NULL,
+					      U64_MAX, &list));
 	KUNIT_EXPECT_TRUE(test, list_empty(&list));
 	list_free(&list);
 	resource_list_free(&dma_ranges);
@@ -595,14 +640,14 @@ static void test_bridge_all(struct kunit *test)
 static void expect_text(struct kunit *test, struct list_head *list, u64 start,
 			u64 last, bool aperture, const char *want)
 {
-	size_t len = 0;
-	char *text;
+	struct seq_file m = { .size = PAGE_SIZE };
 
-	text = iommu_resv_print(list, start, last, aperture, &len);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, text);
-	KUNIT_EXPECT_STREQ(test, text, want);
-	KUNIT_EXPECT_EQ(test, len, strlen(want));
-	kvfree(text);
+	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	iommu_resv_print(&m, list, start, last, aperture);
+	KUNIT_ASSERT_LT(test, m.count, m.size);
+	KUNIT_EXPECT_STREQ(test, m.buf, want);
+	KUNIT_EXPECT_EQ(test, m.count, strlen(want));
 }
 
 static void test_print(struct kunit *test)
@@ -631,23 +676,27 @@ static void test_print(struct kunit *test)
 	list_free(&list);
 }
 
-/* As much text as there can be: no end at PAGE_SIZE, and no overflow */
+/* More than a buffer holds: seq_file sees that, and comes again with a larger one */
 static void test_print_many(struct kunit *test)
 {
 	const unsigned int num = 600;
+	struct seq_file m = { .size = SZ_4K };
 	LIST_HEAD(list);
 	unsigned int i;
-	size_t len;
-	char *text;
 
 	for (i = 0; i != num; i++)
 		list_add_region(test, &list, U64_MAX / 2 + i * 0x2000, 0x1000,
 				RESERVED);
-	text = iommu_resv_print(&list, 0, U64_MAX, true, &len);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, text);
-	KUNIT_EXPECT_EQ(test, len, strlen(text));
-	KUNIT_EXPECT_EQ(test, len, 47 + num * 47 + (num + 1) * 45);
-	kvfree(text);
+	m.buf = kunit_kzalloc(test, SZ_64K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	iommu_resv_print(&m, &list, 0, U64_MAX, true);
+	KUNIT_EXPECT_TRUE(test, seq_has_overflowed(&m));
+
+	m.size = SZ_64K;
+	m.count = 0;
+	iommu_resv_print(&m, &list, 0, U64_MAX, true);
+	KUNIT_EXPECT_FALSE(test, seq_has_overflowed(&m));
+	KUNIT_EXPECT_EQ(test, m.count, 47 + num * 47 + (num + 1) * 45);
 	list_free(&list);
 }
 
@@ -815,6 +864,7 @@ static struct kunit_case iommu_resv_test_cases[] = {
 	KUNIT_CASE(test_usable_stops),
 	KUNIT_CASE(test_usable_many),
 	KUNIT_CASE_PARAM(test_bridge, bridge_gen_params),
+	KUNIT_CASE_PARAM(test_bridge_map, bridge_gen_params),
 	KUNIT_CASE(test_bridge_all),
 	KUNIT_CASE(test_print),
 	KUNIT_CASE(test_print_many),

@@ -28,13 +28,16 @@
  * The functions here work on lists of the caller, who also does the locking.
  */
 #include <kunit/visibility.h>
+#include <linux/acpi.h>
+#include <linux/acpi_iort.h>
+#include <linux/dma-direct.h>
 #include <linux/iommu.h>
 #include <linux/limits.h>
 #include <linux/list_sort.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/pci.h>
-#include <linux/seq_buf.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "iommu-priv.h"
@@ -230,14 +233,19 @@ static int resv_add(u64 start, u64 last, enum iommu_resv_type type,
 		    struct list_head *list)
 {
 	struct iommu_resv_region *region;
+	int ret;
 
 	/* Nobody on a 32-bit kernel can map there */
 	if (start > SIZE_MAX)
 		return 0;
 	last = min_t(u64, last, SIZE_MAX);
 	/* Nor is there a length for all of it */
-	if (!start && last == SIZE_MAX)
-		last--;
+	if (!start && last == SIZE_MAX) {
+		ret = resv_add(start, last / 2, type, list);
+		if (ret)
+			return ret;
+		start = last / 2 + 1;
+	}
 
 	region = iommu_alloc_resv_region(start, last - start + 1, 0, type,
 					 GFP_KERNEL);
@@ -278,31 +286,49 @@ static int resv_add_no_dma(u64 start, u64 last, void *data)
 	return resv_add(start, last, IOMMU_RESV_NO_DMA, data);
 }
 
-/* What is in none of @dma_ranges. If there are none firmware has not said. */
-static int resv_add_outside(struct list_head *dma_ranges,
-			    struct list_head *list)
+static int resv_add_inside(u64 start, u64 last, u64 limit,
+			   struct list_head *inside)
+{
+	if (start > limit)
+		return 0;
+	return resv_add(start, min(last, limit), IOMMU_RESV_RESERVED, inside);
+}
+
+/*
+ * List in @inside what @dma_ranges and @map allow, up to @limit. What says nothing
+ * allows everything; if both say something then they say the same, the first in
+ * the words of the devicetree, and the second in those of ACPI.
+ */
+static int resv_add_allowed(struct list_head *dma_ranges,
+			    const struct bus_dma_region *map, u64 limit,
+			    struct list_head *inside)
 {
 	struct resource_entry *window;
-	LIST_HEAD(inside);
+	bool said = false;
 	u64 start, last;
-	int ret = 0;
+	int ret;
 
 	resource_list_for_each_entry(window, dma_ranges) {
 		if (!window_range(window, &start, &last))
 			continue;
-		/* All bytes that there are have no length, and leave nothing */
-		if (!start && last >= SIZE_MAX)
-			goto out_free;
-		ret = resv_add(start, last, IOMMU_RESV_RESERVED, &inside);
+		said = true;
+		ret = resv_add_inside(start, last, limit, inside);
 		if (ret)
-			goto out_free;
+			return ret;
 	}
-	if (!list_empty(&inside))
-		ret = iommu_resv_walk_usable(&inside, 0, U64_MAX,
-					     resv_add_no_dma, list);
-out_free:
-	resv_free(&inside);
-	return ret;
+	if (said)
+		return 0;
+
+	if (!map)
+		return resv_add_inside(0, U64_MAX, limit, inside);
+	for (; map->size; map++) {
+		ret = resv_add_inside(map->dma_start,
+				      map->dma_start + (map->size - 1), limit,
+				      inside);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 /**
@@ -310,17 +336,23 @@ out_free:
  * @windows: struct resource_entry of the windows to the devices, memory or not
  * @dma_ranges: struct resource_entry of the bus addresses that DMA is passed on
  *              from, in any order; empty if that is not known
+ * @map: the same in another form, like &device.dma_range_map; NULL if it is not
+ *       known
+ * @limit: last bus address that DMA is passed on from; U64_MAX if there is none
  * @list: Regions to add IOMMU_RESV_BRIDGE_WINDOW and IOMMU_RESV_NO_DMA to
  *
- * Neither of the first two lists is changed.
+ * Neither @windows nor @dma_ranges is changed.
  *
  * Return: 0, or -ENOMEM with @list as it was.
  */
 int iommu_resv_add_bridge(struct list_head *windows,
-			  struct list_head *dma_ranges, struct list_head *list)
+			  struct list_head *dma_ranges,
+			  const struct bus_dma_region *map, u64 limit,
+			  struct list_head *list)
 {
 	struct resource_entry *window;
 	LIST_HEAD(regions);
+	LIST_HEAD(inside);
 	u64 start, last;
 	int ret;
 
@@ -329,19 +361,44 @@ int iommu_resv_add_bridge(struct list_head *windows,
 			continue;
 		ret = resv_add(start, last, IOMMU_RESV_BRIDGE_WINDOW, &regions);
 		if (ret)
-			goto err_free;
+			goto out_free;
 	}
-	ret = resv_add_outside(dma_ranges, &regions);
+	ret = resv_add_allowed(dma_ranges, map, limit, &inside);
 	if (ret)
-		goto err_free;
-	list_splice_tail(&regions, list);
-	return 0;
+		goto out_free;
+	ret = iommu_resv_walk_usable(&inside, 0, U64_MAX, resv_add_no_dma,
+				     &regions);
+	if (ret)
+		goto out_free;
+	list_splice_tail_init(&regions, list);
 
-err_free:
+out_free:
+	resv_free(&inside);
 	resv_free(&regions);
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(iommu_resv_add_bridge);
+
+/*
+ * What ACPI says: where DMA is passed on from in @map, which the caller has to
+ * free, or else only up to where in @limit. As acpi_arch_dma_setup() does, whose
+ * result, the dma_range_map of the device, comes and goes with its driver.
+ */
+static int resv_get_acpi(struct device *dev, const struct bus_dma_region **map,
+			 u64 *limit)
+{
+	u64 iort_limit;
+	int ret;
+
+	*map = NULL;
+	ret = acpi_dma_get_range(dev, map);
+	if (ret == -ENOMEM)
+		return ret;
+	if (ret == -ENODEV && !iort_dma_get_ranges(dev, &iort_limit))
+		*limit = min(*limit, iort_limit);
+	/* Other errors are those of firmware, and then nothing is known */
+	return 0;
+}
 
 /**
  * iommu_get_advisory_regions - Get the IOVAs that had better not be used
@@ -350,9 +407,11 @@ EXPORT_SYMBOL_IF_KUNIT(iommu_resv_add_bridge);
  *
  * For a PCI device these are the memory windows of its host bridge, as
  * IOMMU_RESV_BRIDGE_WINDOW: DMA to them may go to another device and never reach
- * the IOMMU. And as IOMMU_RESV_NO_DMA those bus addresses that firmware does not
- * list among the ones the bridge passes DMA on from (the property dma-ranges of
- * the devicetree, _DMA objects in ACPI). Nothing for other devices.
+ * the IOMMU. And as IOMMU_RESV_NO_DMA those bus addresses that the bridge is not
+ * said to pass DMA on from: by the property dma-ranges of the devicetree, by
+ * _DMA objects of ACPI or, without these, by the memory address limit of the root
+ * complex in the IORT. Of every device IOMMU_RESV_NO_DMA has also what is above
+ * its bus_dma_limit, where firmware or a quirk of the platform has set one.
  *
  * They are for showing, and must not be enforced.
  *
@@ -363,16 +422,24 @@ EXPORT_SYMBOL_IF_KUNIT(iommu_resv_add_bridge);
  */
 int iommu_get_advisory_regions(struct device *dev, struct list_head *list)
 {
+	u64 limit = READ_ONCE(dev->bus_dma_limit) ?: U64_MAX;
+	const struct bus_dma_region *map;
 	struct pci_host_bridge *bridge;
+	LIST_HEAD(none);
 	int ret;
 
 	if (!dev_is_pci(dev))
-		return 0;
+		return iommu_resv_add_bridge(&none, &none, NULL, limit, list);
+
+	ret = resv_get_acpi(dev, &map, &limit);
+	if (ret)
+		return ret;
 	bridge = pci_find_host_bridge(to_pci_dev(dev)->bus);
 	mutex_lock(&iommu_bridge_lock);
-	ret = iommu_resv_add_bridge(&bridge->windows, &bridge->dma_ranges,
-				    list);
+	ret = iommu_resv_add_bridge(&bridge->windows, &bridge->dma_ranges, map,
+				    limit, list);
 	mutex_unlock(&iommu_bridge_lock);
+	kfree(map);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_get_advisory_regions);
@@ -387,12 +454,10 @@ static const char *const resv_type_string[] = {
 	[IOMMU_RESV_NO_DMA]		= "no-dma",
 };
 
-/* Two numbers of 18 characters, the longest word of 16, and what is between */
-#define RESV_LINE_MAX	56
-
-static void resv_print(struct seq_buf *s, u64 start, u64 last, const char *word)
+static void resv_print(struct seq_file *m, u64 start, u64 last,
+		       const char *word)
 {
-	seq_buf_printf(s, "0x%016llx 0x%016llx %s\n", start, last, word);
+	seq_printf(m, "0x%016llx 0x%016llx %s\n", start, last, word);
 }
 
 static int resv_print_usable(u64 start, u64 last, void *data)
@@ -403,44 +468,28 @@ static int resv_print_usable(u64 start, u64 last, void *data)
 
 /**
  * iommu_resv_print - Write regions and what they leave for DMA as text
+ * @m: File to print to
  * @regions: Regions of a group, is sorted
  * @start: First IOVA of the aperture
  * @last: Last IOVA of the aperture, inclusive; below @start if the devices have
  *        none in common
  * @aperture: Is the aperture known? Otherwise @start and @last are all there is.
- * @len: Out: length of the text, without the NUL at its end
  *
  * The format is that of Documentation/ABI/testing/sysfs-kernel-iommu_groups.
- *
- * Return: the text, to be freed with kvfree(), or ERR_PTR(-ENOMEM).
  */
-char *iommu_resv_print(struct list_head *regions, u64 start, u64 last,
-		       bool aperture, size_t *len)
+void iommu_resv_print(struct seq_file *m, struct list_head *regions, u64 start,
+		      u64 last, bool aperture)
 {
 	struct iommu_resv_region *region;
-	struct seq_buf s;
-	size_t lines;
-	char *buf;
-
-	/* Each region, at most one range before each and one at the end, aperture */
-	lines = 2 * list_count_nodes(regions) + 2;
-	buf = kvcalloc(lines, RESV_LINE_MAX, GFP_KERNEL);
-	if (!buf)
-		return ERR_PTR(-ENOMEM);
-	seq_buf_init(&s, buf, lines * RESV_LINE_MAX);
 
 	iommu_resv_sort(regions);
 	if (aperture && start <= last)
-		resv_print(&s, start, last, "aperture");
+		resv_print(m, start, last, "aperture");
 	list_for_each_entry(region, regions, list)
 		if (region->length)
-			resv_print(&s, region->start,
+			resv_print(m, region->start,
 				   iommu_resv_region_last(region),
 				   resv_type_string[region->type]);
-	iommu_resv_walk_usable(regions, start, last, resv_print_usable, &s);
-
-	WARN_ON(seq_buf_has_overflowed(&s));
-	*len = seq_buf_used(&s);
-	return buf;
+	iommu_resv_walk_usable(regions, start, last, resv_print_usable, m);
 }
 EXPORT_SYMBOL_IF_KUNIT(iommu_resv_print);

@@ -641,24 +641,9 @@ static void iommufd_msi_unprepare(struct iommu_msi_owner *owner,
 	mutex_unlock(&mg->table->lock);
 }
 
-static bool iommufd_msi_window(struct iommu_msi_owner *owner, u64 *start,
-			       u64 *last)
-{
-	struct iommufd_msi_group *mg =
-		container_of(owner, struct iommufd_msi_group, owner);
-	unsigned long window_start, window_last;
-
-	if (!iommufd_msi_group_window(mg, &window_start, &window_last))
-		return false;
-	*start = window_start;
-	*last = window_last;
-	return true;
-}
-
 static const struct iommu_msi_owner_ops iommufd_msi_owner_ops = {
 	.prepare = iommufd_msi_prepare,
 	.unprepare = iommufd_msi_unprepare,
-	.window = iommufd_msi_window,
 };
 
 /* What the rest of iommufd calls */

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
-#include "iommufd_msi_utils.h"
+#include "iommufd_resv_utils.h"
 #include "vfio_edu.h"
 
 #define GROUPS "/sys/kernel/iommu_groups"
@@ -176,7 +176,7 @@ static bool is_required(void)
 	return edu_env("RESV_REQUIRED", 0);
 }
 
-/* R8: for a comparison with another kernel, one without iova_regions too */
+/* For a comparison with another kernel, one without iova_regions too */
 TEST(reserved_regions)
 {
 	struct text *text = malloc(sizeof(*text));
@@ -244,7 +244,7 @@ static int section(int word)
 	return word == WORD_APERTURE ? 0 : word == WORD_USABLE ? 2 : 1;
 }
 
-/* R8: aperture, regions by start and type, usable ranges by start */
+/* Aperture, regions by start and type, usable ranges by start */
 TEST_F(groups, order)
 {
 	const struct line *a, *b;
@@ -279,7 +279,7 @@ static bool has_line(const struct text *text, const struct line *line, int word)
 	return false;
 }
 
-/* R8: the new file has what the old one has, and tells the MSI regions apart */
+/* The new file has what the old one has, and tells the MSI regions apart */
 TEST_F(groups, old_and_new)
 {
 	const struct line *line;
@@ -336,7 +336,7 @@ static bool is_listed_usable(const struct text *text, uint64_t iova)
 	return false;
 }
 
-/* R8: it is enough to look at both sides of each bound of anything */
+/* It is enough to look at both sides of each bound of anything */
 TEST_F(groups, usable)
 {
 	int i;
@@ -364,7 +364,7 @@ TEST_F(groups, usable)
 	}
 }
 
-/* R8: whatever the size of a read, and wherever it starts */
+/* Whatever the size of a read, and wherever it starts */
 TEST_F(groups, partial_reads)
 {
 	static const size_t chunks[] = { 1, 7, 47, 4095, 65536 };
@@ -413,7 +413,7 @@ static int new_group(const int *before, int num_before)
 	return -1;
 }
 
-/* R8: hundreds of regions, the old file ends at a page and the new one does not */
+/* Hundreds of regions, the old file ends at a page and the new one does not */
 TEST_F(groups, many)
 {
 	const unsigned int num = 1000;
@@ -464,6 +464,76 @@ TEST_F(groups, many)
 	ASSERT_EQ(num + 1, usable);
 	close(fd);
 	free(resv);
+}
+
+static int read_rest(int fd, char *buf, size_t len)
+{
+	ssize_t rc;
+
+	do {
+		rc = read(fd, buf + len, 100);
+		if (rc < 0)
+			return -errno;
+		len += rc;
+	} while (rc && len + 100 < MAX_TEXT);
+	buf[len] = 0;
+	return len;
+}
+
+/* A list that changes between two read() calls is the old one to its end */
+TEST_F(groups, changes)
+{
+	const unsigned int num = 300;
+	struct mock_device_args args = { .resv_num = num };
+	struct iommu_test_resv resv[300];
+	__u32 ioas_id, stdev_id;
+	unsigned int i;
+	ssize_t old;
+	int group;
+	int file;
+	int fd;
+
+	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		SKIP(return, "no /dev/iommu");
+	for (i = 0; i != num; i++)
+		resv[i] = (struct iommu_test_resv){
+			.start = 0x10000000ULL + i * 0x2000,
+			.length = 0x1000,
+			.type = MOCK_RESV_RESERVED,
+		};
+	args.resv = resv;
+	ASSERT_EQ(0, _test_ioctl_ioas_alloc(fd, &ioas_id));
+	if (_test_cmd_mock_device(fd, ioas_id, &args, &stdev_id, NULL, NULL))
+		SKIP(return, "no mock device (CONFIG_IOMMUFD_TEST)");
+	group = new_group(self->group, self->num);
+	ASSERT_LE(0, group);
+	old = read_chunks(group, "iova_regions", self->buf, 4096);
+	ASSERT_LT(4 * 4096, old);
+
+	file = open_file(group, "iova_regions");
+	ASSERT_LE(0, file);
+	ASSERT_EQ(100, read(file, self->buf2, 100));
+	ASSERT_EQ(0, _test_cmd_mock_device_resv(fd, stdev_id, resv, 1, 0));
+	ASSERT_EQ(old, read_rest(file, self->buf2, 100));
+	ASSERT_EQ(0, memcmp(self->buf, self->buf2, old));
+	ASSERT_EQ(0, read(file, self->buf2, 100));
+
+	/* From the start it is the new one, with one region and two ranges */
+	ASSERT_EQ(0, lseek(file, 0, SEEK_SET));
+	ASSERT_LT(0, read_rest(file, self->buf2, 0));
+	ASSERT_TRUE(parse(self->buf2, self->text));
+	ASSERT_EQ(4, self->text->num);
+
+	/* An error in the middle of the list is not its end */
+	ASSERT_EQ(0, _test_cmd_mock_device_resv(fd, stdev_id, resv, num, EIO));
+	ASSERT_EQ(0, lseek(file, 0, SEEK_SET));
+	ASSERT_EQ(-1, read(file, self->buf2, 100));
+	ASSERT_EQ(EIO, errno);
+	ASSERT_EQ(0, _test_cmd_mock_device_resv(fd, stdev_id, resv, num, 0));
+	ASSERT_EQ(old, read_rest(file, self->buf2, 0));
+	close(file);
+	close(fd);
 }
 
 /* A container with one group, and what it and sysfs tell */
@@ -529,7 +599,7 @@ FIXTURE_TEARDOWN(type1)
 	free(self->info);
 }
 
-/* R9: the capability is what sysfs has of the group */
+/* The capability is what sysfs has of the group */
 TEST_F(type1, capability)
 {
 	const struct vfio_iommu_type1_info_cap_resv_regions *cap;
@@ -560,10 +630,37 @@ TEST_F(type1, capability)
 		num++;
 	}
 	EXPECT_EQ(num, cap->nr_regions);
-	/* R10: edu is a PCI device, its host bridge has windows */
+	/* Edu is a PCI device, its host bridge has windows */
 	for (i = 0; i != (int)num; i++)
 		advisory += is_advisory(cap->regions[i].type);
 	EXPECT_LT(0, advisory);
+}
+
+/* The ranges that a container leaves are those of its group, aperture and all */
+TEST_F(type1, iova_ranges)
+{
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	const struct line *line;
+	unsigned int num = 0;
+	int i;
+
+	cap = (const void *)find_cap(self->info,
+				     VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+	ASSERT_NE(NULL, cap);
+	if (read_chunks(self->funcs[0].group, "iova_regions", self->buf, 4096) ==
+	    -ENOENT && !is_required())
+		SKIP(return, "no iova_regions in sysfs");
+	ASSERT_TRUE(read_text(self->funcs[0].group, "iova_regions", self->text));
+	for (i = 0; i != self->text->num; i++) {
+		line = &self->text->line[i];
+		if (line->word != WORD_USABLE)
+			continue;
+		ASSERT_LT(num, cap->nr_iovas);
+		EXPECT_EQ(line->start, cap->iova_ranges[num].start);
+		EXPECT_EQ(line->last, cap->iova_ranges[num].end);
+		num++;
+	}
+	EXPECT_EQ(num, cap->nr_iovas);
 }
 
 static int map_page(int container, void *va, __u64 iova)
@@ -579,7 +676,7 @@ static int map_page(int container, void *va, __u64 iova)
 	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
 }
 
-/* R9, R10: what is enforced is refused, the rest can be mapped */
+/* What is enforced is refused, the rest can be mapped */
 TEST_F(type1, enforced)
 {
 	const struct vfio_iommu_type1_info_cap_resv_regions *cap;
