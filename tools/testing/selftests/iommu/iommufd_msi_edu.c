@@ -667,7 +667,7 @@ TEST_F(msi, dma_after_swap)
  * A race proves nothing if one of its sides stands still. This much happens in
  * each second even with KASAN on a busy host.
  */
-#define RACE_MIN_PER_SEC 5
+#define RACE_MIN_PER_SEC 2
 
 struct race {
 	struct edu_dev *dev;

@@ -319,7 +319,10 @@ static bool shares_group(const struct edu_func *func)
 	return false;
 }
 
-/* From IOAS to IOAS, without a pause, until somebody may close the device */
+/*
+ * From IOAS to IOAS and now and then out and in, in bursts. Nobody closes the
+ * device in the middle of one.
+ */
 static void *sibling_thread(void *arg)
 {
 	struct sibling *sib = arg;
@@ -330,11 +333,13 @@ static void *sibling_thread(void *arg)
 	worker_init(&w, sib->seed);
 	while (!stopped()) {
 		pthread_rwlock_rdlock(&v->lock);
-		for (i = 0; i != 64 && v->dev.fd >= 0; i++) {
+		for (i = 0; i != 256 && v->dev.fd >= 0; i++) {
 			int rc = edu_attach(&v->dev, 1 + (i + rnd(&w, 2)) % 3);
 
 			count_op(rc);
 			sib->swaps += !rc;
+			if (i % 4 == 3)
+				count_op(edu_detach(&v->dev));
 		}
 		pthread_rwlock_unlock(&v->lock);
 		usleep(rnd(&w, 2000));
