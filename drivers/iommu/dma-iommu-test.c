@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of the MSI cookie in dma-iommu.c
+ * KUnit tests of the MSI cookie, and of what the DMA API reserves, in dma-iommu.c
  *
  * The owner of an unmanaged domain, VFIO type1 for example, keeps a window of
  * the IOVA space free for MSI pages. Here the domain is a fake one: an xarray
@@ -8,9 +8,11 @@
  * the window too. A slot is PAGE_SIZE, a window of 1 MiB has 256 of them with
  * pages of 4K and 16 with pages of 64K.
  */
+#include <kunit/device.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/align.h>
+#include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/msi.h>
 #include <linux/sizes.h>
@@ -295,4 +297,330 @@ static struct kunit_suite cookie_test_suite = {
 	.test_cases = cookie_test_cases,
 };
 
-kunit_test_suite(cookie_test_suite);
+/*
+ * What the DMA API reserves. Devices of one group share a domain for the DMA
+ * API, each with regions of its own. The highest page that a device reaches is
+ * given out first, so a doorbell that is mapped tells what is free: the page
+ * just below what is reserved. The doorbell of another interrupt controller
+ * stands for any buffer.
+ */
+#define TOP		SZ_4G
+#define MAX_RESV	3
+#define PAGES(_n)	((u64)(_n) * PAGE_SIZE)
+
+struct resv_dev {
+	struct device *dev;
+	struct dev_iommu param;
+	struct iommu_device iommu;
+	u64 dma_mask;
+	unsigned int num_regions;
+	struct {
+		u64 start;
+		size_t length;
+		enum iommu_resv_type type;
+	} regions[MAX_RESV];
+};
+
+struct resv_test {
+	/* First, test_map_pages() wants it */
+	struct cookie_test cookie;
+	struct resv_dev devs[3];
+};
+
+static int resv_test_get_regions(struct device *dev, struct list_head *head)
+{
+	struct resv_dev *rdev =
+		container_of(dev->iommu, struct resv_dev, param);
+	struct iommu_resv_region *region;
+	unsigned int i;
+
+	for (i = 0; i < rdev->num_regions; i++) {
+		region = iommu_alloc_resv_region(rdev->regions[i].start,
+						 rdev->regions[i].length, 0,
+						 rdev->regions[i].type,
+						 GFP_KERNEL);
+		if (!region)
+			return -ENOMEM;
+		list_add_tail(&region->list, head);
+	}
+	return 0;
+}
+
+static const struct iommu_ops resv_test_ops = {
+	.get_resv_regions = resv_test_get_regions,
+};
+
+static void resv_test_region(struct resv_dev *rdev, u64 start, size_t length,
+			     enum iommu_resv_type type)
+{
+	rdev->regions[rdev->num_regions].start = start;
+	rdev->regions[rdev->num_regions].length = length;
+	rdev->regions[rdev->num_regions].type = type;
+	rdev->num_regions++;
+}
+
+static phys_addr_t resv_test_iova_to_phys(struct iommu_domain *domain,
+					  dma_addr_t iova)
+{
+	struct cookie_test *priv =
+		container_of(domain, struct cookie_test, domain);
+	void *entry = xa_load(&priv->ptes, iova / PAGE_SIZE);
+
+	return entry ? PAGES(xa_to_value(entry)) : 0;
+}
+
+static const struct iommu_domain_ops resv_test_domain_ops = {
+	.map_pages = test_map_pages,
+	.unmap_pages = test_unmap_pages,
+	.iova_to_phys = resv_test_iova_to_phys,
+};
+
+static int resv_test_init(struct kunit *test)
+{
+	struct resv_test *priv;
+	unsigned int i;
+
+	priv = kunit_kzalloc(test, sizeof(*priv), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, priv);
+	domain_init(&priv->cookie);
+	priv->cookie.domain.type = IOMMU_DOMAIN_DMA;
+	priv->cookie.domain.ops = &resv_test_domain_ops;
+	test->priv = priv;
+	KUNIT_ASSERT_EQ(test, 0, iommu_get_dma_cookie(&priv->cookie.domain));
+
+	for (i = 0; i < ARRAY_SIZE(priv->devs); i++) {
+		struct resv_dev *rdev = &priv->devs[i];
+		char name[16];
+
+		snprintf(name, sizeof(name), "dma-resv-%u", i);
+		rdev->dev = kunit_device_register(test, name);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, rdev->dev);
+		rdev->iommu.ops = &resv_test_ops;
+		rdev->param.iommu_dev = &rdev->iommu;
+		rdev->dma_mask = DMA_BIT_MASK(32);
+		rdev->dev->dma_mask = &rdev->dma_mask;
+		rdev->dev->iommu = &rdev->param;
+	}
+	return 0;
+}
+
+static void resv_test_exit(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	unsigned int i;
+
+	if (!priv)
+		return;
+	for (i = 0; i < ARRAY_SIZE(priv->devs); i++) {
+		if (IS_ERR_OR_NULL(priv->devs[i].dev))
+			continue;
+		priv->devs[i].dev->iommu = NULL;
+		priv->devs[i].dev->dma_iommu = false;
+		priv->devs[i].dev->dma_mask = NULL;
+	}
+	domain_destroy(&priv->cookie);
+}
+
+static int resv_test_join(struct resv_test *priv, unsigned int i)
+{
+	int rc;
+
+	/* As the probe of a device does, for the first of a group it does nothing */
+	rc = iommu_dma_reserve_regions(&priv->cookie.domain, priv->devs[i].dev);
+	if (rc)
+		return rc;
+	return iommu_setup_dma_ops(priv->devs[i].dev, &priv->cookie.domain);
+}
+
+/* The next IOVA that the DMA API gives out, never the same doorbell twice */
+static int resv_test_alloc(struct resv_test *priv, unsigned long n, u64 *iova)
+{
+	struct msi_desc desc = {};
+	struct msi_msg msg = {};
+	int rc;
+
+	rc = iommu_dma_map_msi(&priv->cookie.domain, priv->devs[0].dev, &desc,
+			       doorbell(n) - TEST_OFFSET);
+	if (rc)
+		return rc;
+	iommu_dma_compose_msi_msg(&desc, &msg);
+	*iova = (u64)msg.address_hi << 32 | msg.address_lo;
+	return 0;
+}
+
+static void expect_alloc(struct kunit *test, unsigned long n, u64 expected)
+{
+	u64 iova = 0;
+
+	KUNIT_EXPECT_EQ(test, 0, resv_test_alloc(test->priv, n, &iova));
+	KUNIT_EXPECT_EQ(test, iova, expected);
+}
+
+/* Regions of each device are reserved, and those that overlap */
+static void resv_test_every_device(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+
+	resv_test_region(&priv->devs[0], TOP - PAGES(1), PAGE_SIZE,
+			 IOMMU_RESV_RESERVED);
+	/* Above, in the middle of, and below what the first reserves */
+	resv_test_region(&priv->devs[1], TOP - PAGES(3), PAGES(4),
+			 IOMMU_RESV_DIRECT);
+	resv_test_region(&priv->devs[2], TOP - PAGES(5), PAGES(5),
+			 IOMMU_RESV_RESERVED);
+	resv_test_region(&priv->devs[2], TOP - PAGES(8), PAGES(1),
+			 IOMMU_RESV_RESERVED);
+
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 1));
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 2));
+	expect_alloc(test, 0, TOP - PAGES(6));
+	expect_alloc(test, 1, TOP - PAGES(7));
+	expect_alloc(test, 2, TOP - PAGES(9));
+}
+
+/* One that joins when the IOVA space is in use already, more than once */
+static void resv_test_late(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	int i;
+
+	resv_test_region(&priv->devs[1], TOP - PAGES(4), PAGES(2),
+			 IOMMU_RESV_DIRECT);
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	expect_alloc(test, 0, TOP - PAGES(1));
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 1));
+	expect_alloc(test, 1, TOP - PAGES(2));
+	expect_alloc(test, 2, TOP - PAGES(5));
+}
+
+/* Too late: what it reserves is in use. Nobody loses anything by that. */
+static void resv_test_too_late(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+
+	resv_test_region(&priv->devs[1], TOP - PAGES(2), PAGES(2),
+			 IOMMU_RESV_DIRECT);
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	expect_alloc(test, 0, TOP - PAGES(1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, resv_test_join(priv, 1));
+	expect_alloc(test, 1, TOP - PAGES(2));
+}
+
+/* What was freed is not in use, even if the allocator has it in a cache */
+static void resv_test_cached(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	u64 iova;
+
+	resv_test_region(&priv->devs[1], TOP - PAGES(2), PAGES(2),
+			 IOMMU_RESV_DIRECT);
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	priv->cookie.map_error = -EADDRINUSE;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, resv_test_alloc(priv, 0, &iova));
+	priv->cookie.map_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, resv_test_join(priv, 1));
+	expect_alloc(test, 0, TOP - PAGES(3));
+}
+
+/* Hardware MSI regions of two devices, the same one: its doorbell is its IOVA */
+static void resv_test_hw_msi(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	u64 page = doorbell(0) - TEST_OFFSET;
+
+	resv_test_region(&priv->devs[1], page, PAGE_SIZE, IOMMU_RESV_MSI);
+	resv_test_region(&priv->devs[2], page, PAGE_SIZE, IOMMU_RESV_MSI);
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 1));
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 2));
+	expect_alloc(test, 0, page);
+	KUNIT_EXPECT_EQ(test, priv->cookie.num_ptes, 0);
+	expect_alloc(test, 1, TOP - PAGES(1));
+}
+
+/* The window for MSIs of another owner is not for buffers */
+static void resv_test_window(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	u64 window = TOP - PAGES(4);
+
+	resv_test_region(&priv->devs[0], window, PAGES(4), IOMMU_RESV_SW_MSI);
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	expect_alloc(test, 0, window - PAGES(1));
+}
+
+/* An interrupt that outlives its owner keeps its page, in the window or not */
+static void resv_test_keep(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	struct iommu_domain *domain = &priv->cookie.domain;
+	u64 page = doorbell(0) - TEST_OFFSET;
+	u64 other = doorbell(1) - TEST_OFFSET;
+	u64 window = TOP - PAGES(4);
+	int i;
+
+	KUNIT_EXPECT_EQ(test, -ENODEV, iommu_dma_keep_msi(domain, window, page));
+	resv_test_region(&priv->devs[0], window, PAGES(2), IOMMU_RESV_SW_MSI);
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, 0,
+				iommu_dma_keep_msi(domain, window, page));
+		KUNIT_EXPECT_EQ(test, 0,
+				iommu_dma_keep_msi(domain, window + PAGES(2),
+						   other));
+		KUNIT_EXPECT_EQ(test, priv->cookie.num_ptes, 2);
+	}
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, window), page);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, window + PAGES(2)),
+			other);
+	/* One page for two doorbells cannot be */
+	KUNIT_EXPECT_EQ(test, -EEXIST, iommu_dma_keep_msi(domain, window, other));
+	/* Nor one that the DMA API has given to another by now */
+	expect_alloc(test, 2, TOP - PAGES(1));
+	KUNIT_EXPECT_EQ(test, -EEXIST,
+			iommu_dma_keep_msi(domain, TOP - PAGES(1), page));
+	/* And no buffer gets there */
+	expect_alloc(test, 3, window - PAGES(1));
+	KUNIT_EXPECT_EQ(test, priv->cookie.num_ptes, 4);
+}
+
+/* Nothing to do for a domain that the DMA API does not use */
+static void resv_test_no_dma_domain(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	struct iommu_domain identity = { .type = IOMMU_DOMAIN_IDENTITY };
+
+	resv_test_region(&priv->devs[0], TEST_WINDOW, PAGES(2),
+			 IOMMU_RESV_SW_MSI);
+	KUNIT_EXPECT_EQ(test, 0, iommu_dma_reserve_regions(&identity,
+							   priv->devs[0].dev));
+	KUNIT_EXPECT_EQ(test, 0,
+			iommu_setup_dma_ops(priv->devs[0].dev, &identity));
+	KUNIT_EXPECT_FALSE(test, priv->devs[0].dev->dma_iommu);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			iommu_dma_keep_msi(&identity, TEST_WINDOW,
+					   doorbell(0) - TEST_OFFSET));
+}
+
+static struct kunit_case resv_test_cases[] = {
+	KUNIT_CASE(resv_test_every_device),
+	KUNIT_CASE(resv_test_late),
+	KUNIT_CASE(resv_test_too_late),
+	KUNIT_CASE(resv_test_cached),
+	KUNIT_CASE(resv_test_hw_msi),
+	KUNIT_CASE(resv_test_window),
+	KUNIT_CASE(resv_test_keep),
+	KUNIT_CASE(resv_test_no_dma_domain),
+	{}
+};
+
+static struct kunit_suite resv_test_suite = {
+	.name = "iommu-dma-resv",
+	.init = resv_test_init,
+	.exit = resv_test_exit,
+	.test_cases = resv_test_cases,
+};
+
+kunit_test_suites(&cookie_test_suite, &resv_test_suite);

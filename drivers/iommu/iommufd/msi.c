@@ -641,9 +641,27 @@ static void iommufd_msi_unprepare(struct iommu_msi_owner *owner,
 	mutex_unlock(&mg->table->lock);
 }
 
+static void iommufd_msi_tell_pages(struct iommu_msi_owner *owner,
+				   iommu_msi_page_fn fn, void *data)
+{
+	struct iommufd_msi_group *mg =
+		container_of(owner, struct iommufd_msi_group, owner);
+	struct iommufd_msi_page *page;
+	unsigned long slot;
+	void *entry;
+
+	mutex_lock(&mg->table->lock);
+	xa_for_each(&mg->needs, slot, entry) {
+		page = xa_load(&mg->window->slots, slot);
+		fn(data, page->iova, page->doorbell);
+	}
+	mutex_unlock(&mg->table->lock);
+}
+
 static const struct iommu_msi_owner_ops iommufd_msi_owner_ops = {
 	.prepare = iommufd_msi_prepare,
 	.unprepare = iommufd_msi_unprepare,
+	.tell_pages = iommufd_msi_tell_pages,
 };
 
 /* What the rest of iommufd calls */
@@ -702,7 +720,8 @@ static void msi_group_leave_window(struct iommufd_msi_group *mg)
  * @mg: Group that is not attached and no longer the MSI owner of its iommu_group
  *
  * Interrupts of the group that are still set up, for example those of a driver
- * that does no DMA and shares the group, lose their pages.
+ * that does no DMA and shares the group, lose their pages here. The core has
+ * mapped these in the default domain of the group when the ownership ended.
  */
 void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
 {

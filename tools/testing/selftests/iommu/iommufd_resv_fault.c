@@ -17,7 +17,6 @@
  *
  * Needs root, and CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_DEBUG_FS.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,15 +25,12 @@
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 
 #include "../kselftest_harness.h"
 #include "vfio_edu.h"
-
-#define DEBUGFS "/sys/kernel/debug/"
 
 /* No region of any IOMMU here; for a map that has to work */
 #define FREE_IOVA 0x1000000
@@ -54,69 +50,6 @@ static size_t page_size;
 static struct edu_func funcs[EDU_MAX_FUNCS];
 static int num_funcs;
 
-/*
- * Fault injection: fault_begin() makes allocation number @nth of this thread
- * fail. fault_end() tells if there was one that did.
- */
-static int fault_fd = -1;
-
-static bool fault_setup(void)
-{
-	char path[64];
-	DIR *dir;
-	struct dirent *de;
-
-	/* Any allocation, not just those that may not sleep */
-	if (edu_write_file(DEBUGFS "failslab/ignore-gfp-wait", "N"))
-		return false;
-	edu_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
-	edu_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
-
-	/* Without a stack dump for each */
-	dir = opendir(DEBUGFS);
-	if (!dir)
-		return false;
-	while ((de = readdir(dir))) {
-		char attr[300];
-
-		if (strncmp(de->d_name, "fail", 4))
-			continue;
-		snprintf(attr, sizeof(attr), DEBUGFS "%s/verbose", de->d_name);
-		edu_write_file(attr, "0");
-	}
-	closedir(dir);
-
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
-		 syscall(SYS_gettid));
-	fault_fd = open(path, O_RDWR | O_CLOEXEC);
-	return fault_fd >= 0;
-}
-
-static void fault_begin(unsigned int nth)
-{
-	char buf[16];
-	int len;
-
-	len = snprintf(buf, sizeof(buf), "%u", nth);
-	if (pwrite(fault_fd, buf, len, 0) != len)
-		abort();
-}
-
-static bool fault_end(void)
-{
-	char buf[16] = {};
-	ssize_t len;
-
-	/* These calls allocate too: if one fails, then no other did */
-	len = pread(fault_fd, buf, sizeof(buf) - 1, 0);
-	if (pwrite(fault_fd, "0", 1, 0) != 1) {
-		if (pwrite(fault_fd, "0", 1, 0) != 1)
-			abort();
-		return false;
-	}
-	return len > 0 && !strtoul(buf, NULL, 10);
-}
-
 /* The raw text of reserved_regions, its length, or -errno */
 static ssize_t read_resv(int group, char *buf, size_t size, unsigned int nth)
 {
@@ -130,7 +63,7 @@ static ssize_t read_resv(int group, char *buf, size_t size, unsigned int nth)
 	if (fd < 0)
 		return -errno;
 	if (nth)
-		fault_begin(nth);
+		edu_fault_begin(nth);
 	len = read(fd, buf, size - 1);
 	if (len < 0)
 		len = -errno;
@@ -219,7 +152,7 @@ FIXTURE_SETUP(resv_fault)
 	self->t.func = find_single();
 	if (!self->t.func)
 		SKIP(return, "no edu device (1234:11e8) with its own group");
-	if (!fault_setup())
+	if (!edu_fault_open())
 		SKIP(return, "fault injection is not enabled in the kernel");
 
 	page_size = sysconf(_SC_PAGESIZE);
@@ -242,8 +175,7 @@ FIXTURE_TEARDOWN(resv_fault)
 		close(self->t.container);
 	if (self->t.iommufd >= 0)
 		close(self->t.iommufd);
-	if (fault_fd >= 0)
-		close(fault_fd);
+	edu_fault_close();
 }
 
 /*
@@ -255,7 +187,7 @@ static bool swept(struct __test_metadata *_metadata, unsigned int nth, int rc,
 		  bool iommufd)
 {
 	ASSERT_GT(MAX_NTH, nth);
-	if (fault_end()) {
+	if (edu_fault_end()) {
 		if (rc && !(iommufd && (rc == -ENOENT || rc == -EINVAL))) {
 			ASSERT_EQ(-ENOMEM, rc)
 				TH_LOG("allocation %u failed", nth);
@@ -340,7 +272,7 @@ TEST_F_TIMEOUT(resv_fault, type1_attach, 600)
 		ASSERT_EQ(0, edu_group_open(&self->t.dev, self->t.func,
 					    self->t.container));
 
-		fault_begin(nth);
+		edu_fault_begin(nth);
 		rc = ioctl(self->t.container, VFIO_SET_IOMMU,
 			   VFIO_TYPE1v2_IOMMU);
 		if (rc)
@@ -416,7 +348,7 @@ TEST_F_TIMEOUT(resv_fault, iommufd_bind, 600)
 	for (nth = 1;; nth++) {
 		ASSERT_EQ(0, edu_open(&self->t.dev, self->t.func));
 
-		fault_begin(nth);
+		edu_fault_begin(nth);
 		rc = raw_bind(&self->t.dev, self->t.iommufd);
 		done = swept(_metadata, nth, rc, true);
 
@@ -444,7 +376,7 @@ TEST_F_TIMEOUT(resv_fault, iommufd_attach, 600)
 	for (nth = 1;; nth++) {
 		ASSERT_EQ(0, edu_ioas_alloc(self->t.iommufd, &ioas_id));
 
-		fault_begin(nth);
+		edu_fault_begin(nth);
 		rc = edu_attach(&self->t.dev, ioas_id);
 		done = swept(_metadata, nth, rc, true);
 
@@ -508,7 +440,7 @@ static void sweep_type(struct __test_metadata *_metadata, struct resv_test *t,
 		ASSERT_LE(0, fd);
 		lseek(log_fd, 0, SEEK_END);
 
-		fault_begin(nth);
+		edu_fault_begin(nth);
 		rc = write(fd, to, strlen(to)) < 0 ? -errno : 0;
 		done = swept(_metadata, nth, rc, false);
 		close(fd);

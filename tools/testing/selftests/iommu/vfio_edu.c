@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
@@ -23,6 +24,7 @@
 #include "vfio_edu.h"
 
 #define SYSFS_PCI "/sys/bus/pci"
+#define DEBUGFS "/sys/kernel/debug/"
 
 enum {
 	EDU_VENDOR = 0x1234,
@@ -166,27 +168,50 @@ int edu_scan(struct edu_func *funcs, int max)
 	return scan(funcs, max, EDU_VENDOR, EDU_DEVICE);
 }
 
-int edu_bind_driver(const struct edu_func *func)
+static int probe_driver(const struct edu_func *func, const char *name)
 {
 	char driver[64];
 	char path[128];
 	int rc;
 
-	if (read_link(func->bdf, "driver", driver, sizeof(driver))) {
-		snprintf(path, sizeof(path),
-			 SYSFS_PCI "/devices/%s/driver_override", func->bdf);
-		rc = edu_write_file(path, "vfio-pci");
-		if (rc)
-			return rc;
-		rc = edu_write_file(SYSFS_PCI "/drivers_probe", func->bdf);
-		if (rc)
-			return rc;
-		/* A probe that fails, or finds no driver, is not an error */
-		rc = read_link(func->bdf, "driver", driver, sizeof(driver));
+	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/driver_override",
+		 func->bdf);
+	rc = edu_write_file(path, name);
+	if (rc)
+		return rc;
+	rc = edu_write_file(SYSFS_PCI "/drivers_probe", func->bdf);
+	if (rc)
+		return rc;
+	/* A probe that fails, or finds no driver, is not an error */
+	rc = read_link(func->bdf, "driver", driver, sizeof(driver));
+	if (rc)
+		return rc;
+	return strcmp(driver, name) ? -EBUSY : 0;
+}
+
+int edu_bind_driver(const struct edu_func *func)
+{
+	char driver[64];
+
+	if (read_link(func->bdf, "driver", driver, sizeof(driver)))
+		return probe_driver(func, "vfio-pci");
+	return strcmp(driver, "vfio-pci") ? -EBUSY : 0;
+}
+
+int edu_set_driver(const struct edu_func *func, const char *name)
+{
+	char driver[64];
+	char path[192];
+	int rc;
+
+	if (!read_link(func->bdf, "driver", driver, sizeof(driver))) {
+		snprintf(path, sizeof(path), SYSFS_PCI "/drivers/%s/unbind",
+			 driver);
+		rc = edu_write_file(path, func->bdf);
 		if (rc)
 			return rc;
 	}
-	return strcmp(driver, "vfio-pci") ? -EBUSY : 0;
+	return probe_driver(func, name);
 }
 
 int edu_claim_id(struct edu_func *funcs, int max, unsigned int vendor,
@@ -596,6 +621,72 @@ int edu_smmu_log_count(int log_fd)
 	}
 	close(log_fd);
 	return count;
+}
+
+static int fault_fd = -1;
+
+bool edu_fault_open(void)
+{
+	char path[64];
+	DIR *dir;
+	struct dirent *de;
+
+	/* Any allocation, not just those that may not sleep */
+	if (edu_write_file(DEBUGFS "failslab/ignore-gfp-wait", "N"))
+		return false;
+	edu_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+	edu_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+
+	/* Without a stack dump for each */
+	dir = opendir(DEBUGFS);
+	if (!dir)
+		return false;
+	while ((de = readdir(dir))) {
+		char attr[300];
+
+		if (strncmp(de->d_name, "fail", 4))
+			continue;
+		snprintf(attr, sizeof(attr), DEBUGFS "%s/verbose", de->d_name);
+		edu_write_file(attr, "0");
+	}
+	closedir(dir);
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
+		 syscall(SYS_gettid));
+	fault_fd = open(path, O_RDWR | O_CLOEXEC);
+	return fault_fd >= 0;
+}
+
+void edu_fault_close(void)
+{
+	if (fault_fd >= 0)
+		close(fault_fd);
+	fault_fd = -1;
+}
+
+void edu_fault_begin(unsigned int nth)
+{
+	char buf[16];
+	int len;
+
+	len = snprintf(buf, sizeof(buf), "%u", nth);
+	if (pwrite(fault_fd, buf, len, 0) != len)
+		abort();
+}
+
+bool edu_fault_end(void)
+{
+	char buf[16] = {};
+	ssize_t len;
+
+	/* These calls allocate too: if one fails, then no other did */
+	len = pread(fault_fd, buf, sizeof(buf) - 1, 0);
+	if (pwrite(fault_fd, "0", 1, 0) != 1) {
+		if (pwrite(fault_fd, "0", 1, 0) != 1)
+			abort();
+		return false;
+	}
+	return len > 0 && !strtoul(buf, NULL, 10);
 }
 
 unsigned long edu_env(const char *name, unsigned long fallback)

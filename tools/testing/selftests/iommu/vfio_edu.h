@@ -62,6 +62,8 @@ int edu_claim_id(struct edu_func *funcs, int max, unsigned int vendor,
 /* Hand the function to vfio-pci, nothing to do if it is there already */
 int edu_bind_driver(const struct edu_func *func);
 int edu_unbind_driver(const struct edu_func *func);
+/* Take the function away from its driver, if any, and hand it to @driver */
+int edu_set_driver(const struct edu_func *func, const char *driver);
 
 void edu_init(struct edu_dev *dev);
 int edu_open(struct edu_dev *dev, const struct edu_func *func);
@@ -103,6 +105,16 @@ int edu_unmap(int iommufd, __u32 ioas_id, __u64 iova, size_t len);
  */
 int edu_smmu_log_open(void);
 int edu_smmu_log_count(int log_fd);
+
+/*
+ * Fault injection, needs CONFIG_FAILSLAB. edu_fault_begin() makes allocation
+ * number @nth of this thread, from 1, fail. edu_fault_end() tells if there was
+ * one that did.
+ */
+bool edu_fault_open(void);
+void edu_fault_close(void);
+void edu_fault_begin(unsigned int nth);
+bool edu_fault_end(void);
 
 /* A number from the environment, for durations and counts */
 unsigned long edu_env(const char *name, unsigned long fallback);

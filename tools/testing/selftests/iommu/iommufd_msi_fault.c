@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nothing of an interrupt set-up that runs out of memory stays behind.
+ *
+ * The test sweeps VFIO_DEVICE_SET_IRQS: it runs with its first allocation made
+ * to fail, then with its second and so on, until it gets by without meeting the
+ * one that was to fail. After each, the device must be able to get as many
+ * interrupts as it has, whatever was asked for before.
+ *
+ * The device is a PCI function that can do several MSIs, QEMU's nec-usb-xhci.
+ * No interrupt is raised, the other tests do that.
+ *
+ * Needs root, and CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_DEBUG_FS.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+
+#include <linux/vfio.h>
+
+#include "../kselftest_harness.h"
+#include "vfio_edu.h"
+
+#define MANY_IRQS 8
+
+/* More allocations than a set-up makes */
+#define MAX_NTH 3000
+
+/* One for each, as KVM wants it */
+static int event_fds[MANY_IRQS];
+
+/* Set up @num MSIs, none at all for 0 */
+static int set_irqs(struct edu_dev *dev, unsigned int num)
+{
+	struct {
+		struct vfio_irq_set hdr;
+		__s32 fd[MANY_IRQS];
+	} set = {
+		.hdr = {
+			.argsz = sizeof(set.hdr) + num * sizeof(set.fd[0]),
+			.flags = VFIO_IRQ_SET_ACTION_TRIGGER |
+				 (num ? VFIO_IRQ_SET_DATA_EVENTFD :
+					VFIO_IRQ_SET_DATA_NONE),
+			.index = VFIO_PCI_MSI_IRQ_INDEX,
+			.count = num,
+		},
+	};
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i != num; i++)
+		set.fd[i] = event_fds[i];
+	rc = ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set);
+	/* A positive result is the number of interrupts there would be */
+	return rc < 0 ? -errno : rc ? -ENOSPC : 0;
+}
+
+static unsigned int num_irqs(struct edu_dev *dev)
+{
+	struct vfio_irq_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_MSI_IRQ_INDEX,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) ? 0 : info.count;
+}
+
+/* A function with MSIs enough, bound and attached; or false */
+static bool open_device(struct edu_func *func, struct edu_dev *dev, int iommufd,
+			__u32 ioas_id)
+{
+	struct dirent *de;
+	bool found = false;
+	DIR *dir;
+
+	dir = opendir("/sys/bus/pci/devices");
+	if (!dir)
+		return false;
+	while (!found && (de = readdir(dir))) {
+		char path[300];
+		char class[16] = {};
+		FILE *f;
+
+		/* Only USB controllers are taken away from their drivers */
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/class",
+			 de->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (!fgets(class, sizeof(class), f))
+			class[0] = 0;
+		fclose(f);
+		if (strncmp(class, "0x0c03", 6) ||
+		    strlen(de->d_name) >= sizeof(func->bdf))
+			continue;
+		memset(func, 0, sizeof(*func));
+		snprintf(func->bdf, sizeof(func->bdf), "%.15s", de->d_name);
+		if (edu_bind_driver(func) || edu_open_bind(dev, func, iommufd))
+			continue;
+		if (num_irqs(dev) >= MANY_IRQS && !edu_attach(dev, ioas_id))
+			found = true;
+		else
+			edu_close(dev);
+	}
+	closedir(dir);
+	return found;
+}
+
+FIXTURE(msi_fault)
+{
+	struct edu_func func;
+	struct edu_dev dev;
+	int iommufd;
+	__u32 ioas_id;
+};
+
+FIXTURE_SETUP(msi_fault)
+{
+	int i;
+
+	edu_init(&self->dev);
+	self->iommufd = -1;
+	for (i = 0; i != MANY_IRQS; i++) {
+		event_fds[i] = eventfd(0, EFD_CLOEXEC);
+		ASSERT_LE(0, event_fds[i]);
+	}
+	if (!edu_fault_open())
+		SKIP(return, "no fault injection (CONFIG_FAILSLAB?), or no root");
+	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->iommufd);
+	ASSERT_EQ(0, edu_ioas_alloc(self->iommufd, &self->ioas_id));
+	if (!open_device(&self->func, &self->dev, self->iommufd, self->ioas_id))
+		SKIP(return, "no USB controller with %u MSIs", MANY_IRQS);
+}
+
+FIXTURE_TEARDOWN(msi_fault)
+{
+	int i;
+
+	edu_fault_close();
+	edu_close(&self->dev);
+	for (i = 0; i != MANY_IRQS; i++)
+		close(event_fds[i]);
+	if (self->iommufd >= 0)
+		close(self->iommufd);
+}
+
+/* Sweep the set-up of @num interrupts, returns how many failed */
+static unsigned int sweep(struct __test_metadata *_metadata,
+			  struct edu_dev *dev, unsigned int num)
+{
+	unsigned int failed = 0;
+	unsigned int nth;
+	bool hit = true;
+	int rc;
+
+	for (nth = 1; hit && nth != MAX_NTH; nth++) {
+		edu_fault_begin(nth);
+		rc = set_irqs(dev, num);
+		hit = edu_fault_end();
+		if (!hit)
+			ASSERT_EQ(0, rc);
+		if (rc)
+			failed++;
+		else
+			ASSERT_EQ(0, set_irqs(dev, 0));
+
+		rc = set_irqs(dev, MANY_IRQS);
+		ASSERT_EQ(0, rc)
+		{
+			TH_LOG("%u MSIs after allocation %u of a set-up of %u failed",
+			       MANY_IRQS, nth, num);
+		}
+		ASSERT_EQ(0, set_irqs(dev, 0));
+	}
+	ASSERT_FALSE(hit);
+	return failed;
+}
+
+/*
+ * Fails without "irqchip/gic-v3-its: Do not keep an empty device when an
+ * allocation fails" on a machine with an ITS: no room for eight afterwards.
+ */
+TEST_F_TIMEOUT(msi_fault, one_then_many, 300)
+{
+	unsigned int failed = sweep(_metadata, &self->dev, 1);
+
+	ksft_print_msg("%u set-ups failed\n", failed);
+	ASSERT_LT(0, failed);
+}
+
+TEST_F_TIMEOUT(msi_fault, many, 300)
+{
+	unsigned int failed = sweep(_metadata, &self->dev, MANY_IRQS);
+
+	ksft_print_msg("%u set-ups failed\n", failed);
+	ASSERT_LT(0, failed);
+}
+
+TEST_HARNESS_MAIN
