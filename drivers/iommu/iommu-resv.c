@@ -9,9 +9,9 @@
  * IOMMU_RESV_DIRECT_RELAXABLE is not: who takes the device from the driver that
  * needed it may map something else there.
  *
- * What a PCI host bridge does not pass on to the IOMMU is no matter of the IOMMU
- * driver. iommu_get_advisory_regions() finds it. It is shown and never enforced:
- * firmware is wrong about it too often.
+ * IOMMU drivers do not know what a PCI host bridge keeps away from the IOMMU.
+ * iommu_get_advisory_regions() finds it. It is shown and never enforced: firmware
+ * is wrong about it too often.
  *
  * A list about one device is what the driver said: in any order, regions may
  * overlap, and there may be some of length 0, which stand for nothing. A list
@@ -239,7 +239,7 @@ static int resv_add(u64 start, u64 last, enum iommu_resv_type type,
 	if (start > SIZE_MAX)
 		return 0;
 	last = min_t(u64, last, SIZE_MAX);
-	/* Nor is there a length for all of it */
+	/* All addresses together have no length either */
 	if (!start && last == SIZE_MAX) {
 		ret = resv_add(start, last / 2, type, list);
 		if (ret)

@@ -25,7 +25,7 @@
  *   the slot is free for the next doorbell.
  * need: A group needs a page while it has an interrupt set up through it, and
  *   counts these interrupts. Needs do not depend on being attached: they are
- *   there before the first attach, and stay over a detach and over any swap.
+ *   there before the first attach, and stay over a detach and over any replace.
  * hold: A paging HWPT holds a page, that is, maps it, while a group is attached
  *   to it (or to a nested HWPT of it) that needs the page, and counts these
  *   groups. So a HWPT has exactly the union of what its groups need. The counts
@@ -33,7 +33,7 @@
  *   be. Pages that a group lets go of at once go out under one TLB flush if
  *   their slots are neighbours, which they are as the lowest free slot is taken.
  *
- * A swap goes in two steps, for an interrupt can arrive at any time in it.
+ * A replace goes in two steps, for an interrupt can arrive at any time in it.
  * iommufd_msi_swap_begin() makes the new HWPT hold what the group needs before
  * the hardware changes over, and everything that can fail happens there.
  * iommufd_msi_swap_commit() makes the old HWPT let go of it afterwards. A page
@@ -43,7 +43,7 @@
  * be allocated under it. It nests inside iommu_group::mutex, which the IOMMU
  * core holds when it calls prepare and unprepare and which keeps the DMA owner
  * where it is, and inside iommufd_group::lock, which the callers of attach,
- * detach and swap hold. Nothing else is locked under it but what iommu_map()
+ * detach and replace hold. Nothing else is locked under it but what iommu_map()
  * and iommu_unmap() do.
  *
  * Failure: what can fail undoes itself and leaves the table as it was. Detach,
@@ -220,7 +220,7 @@ static bool msi_window_in_ioas(struct iommufd_msi_window *window,
 
 	lockdep_assert_held(&window->table->lock);
 
-	/* Those that a swap under way is going to are among them */
+	/* Those that a replace under way is going to are among them */
 	xa_for_each(&window->holds, id, holds)
 		if (holds->hwpt->ioas == ioas)
 			return true;
@@ -977,7 +977,7 @@ int iommufd_msi_attach(struct iommufd_msi_group *mg,
  */
 void iommufd_msi_detach(struct iommufd_msi_group *mg)
 {
-	/* A swap to nowhere */
+	/* A replace to nowhere */
 	iommufd_msi_swap_commit(mg);
 }
 

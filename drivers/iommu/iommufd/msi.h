@@ -48,7 +48,7 @@ struct iommufd_msi_group {
 	struct xarray needs;
 	/* Where the group is attached, NULL if nowhere */
 	struct iommufd_hwpt_paging *hwpt;
-	/* Where a swap under way is going to, NULL if there is none */
+	/* Where a replace under way is going to, NULL if there is none */
 	struct iommufd_hwpt_paging *next;
 	/* What hwpt and next hold of the window, NULL without a window */
 	struct iommufd_msi_holds *holds;

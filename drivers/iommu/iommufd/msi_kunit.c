@@ -4,9 +4,8 @@
  *
  * A HWPT is a fake paging domain that stores what is mapped in an xarray. A
  * group is a bare struct iommufd_msi_group. The tests do what the IOMMU core
- * does (prepare, unprepare) and what iommufd does (attach, swap, detach) and
- * look at what the domains hold. M1, M3 ... number the requirements at the end of
- * Documentation/userspace-api/iommufd-msi.rst.
+ * does (prepare, unprepare) and what iommufd does (attach, replace, detach) and
+ * look at what the domains hold.
  */
 #include <kunit/test.h>
 #include <linux/sizes.h>
@@ -207,7 +206,7 @@ static void msi_test_exit(struct kunit *test)
 	}
 }
 
-/* M1: one IOVA in every domain, from the first set-up on, attached or not */
+/* One IOVA in every domain, from the first set-up on, attached or not */
 static void msi_test_stable_iova(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -235,7 +234,7 @@ static void msi_test_stable_iova(struct kunit *test)
 	expect_pte(test, a, iova, 0);
 }
 
-/* M3: what is set up in the middle of a swap is on both sides of it */
+/* What is set up in the middle of a replace is on both sides of it */
 static void msi_test_prepare_in_swap(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -256,13 +255,13 @@ static void msi_test_prepare_in_swap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a->num_ptes, 1);
 	KUNIT_EXPECT_EQ(test, b->num_ptes, 1);
 
-	/* M8: as if it had not been tried */
+	/* As if it had not been tried */
 	iommufd_msi_swap_abort(mg);
 	expect_pte(test, a, iova[1], 1);
 	KUNIT_EXPECT_EQ(test, b->num_ptes, 0);
 }
 
-/* A swap between two nested HWPTs of one parent leaves the parent alone */
+/* A replace between two nested HWPTs of one parent leaves the parent alone */
 static void msi_test_swap_same_parent(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -282,7 +281,7 @@ static void msi_test_swap_same_parent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a->num_ptes, 0);
 }
 
-/* M5: a page lives as long as a group needs it, then its slot is free */
+/* A page lives as long as a group needs it, then its slot is free */
 static void msi_test_slot_reuse(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -310,7 +309,7 @@ static void msi_test_slot_reuse(struct kunit *test)
 	expect_pte(test, a, iova, 3);
 }
 
-/* M5: a HWPT holds the union of what its groups need, nothing else */
+/* A HWPT holds the union of what its groups need, nothing else */
 static void msi_test_union(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -338,7 +337,7 @@ static void msi_test_union(struct kunit *test)
 	expect_pte(test, b, iova[1], 1);
 }
 
-/* M4: the window is a bound */
+/* The window is a bound */
 static void msi_test_full_window(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -364,7 +363,7 @@ static void msi_test_full_window(struct kunit *test)
 			TEST_WINDOW + PAGE_SIZE);
 }
 
-/* M4: slots are whole pages inside of the window, whatever its ends are */
+/* Slots are whole pages inside of the window, whatever its ends are */
 static void msi_test_odd_windows(struct kunit *test)
 {
 	static const struct {
@@ -434,7 +433,7 @@ static void msi_test_two_windows(struct kunit *test)
 	expect_pte(test, &h[1], near, 1);
 }
 
-/* A swap that has begun counts: two windows that overlap meet in no IOAS */
+/* A replace that has begun counts: two windows that overlap meet in no IOAS */
 static void msi_test_two_swaps(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -536,7 +535,7 @@ static void msi_test_window_gone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, iommufd_msi_group_window(mg, &start, &last));
 }
 
-/* M12: a domain that cannot hold the window is refused at attach */
+/* A domain that cannot hold the window is refused at attach */
 static void msi_test_does_not_fit(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -573,7 +572,7 @@ static void msi_test_no_window(struct kunit *test)
 	iommufd_msi_group_destroy(&mg);
 }
 
-/* M15: what is still set up when the group ends does not outlive it */
+/* What is still set up when the group ends does not outlive it */
 static void msi_test_group_ends_first(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -656,7 +655,7 @@ static void fail_check(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_is_singular(&priv->table.windows));
 }
 
-/* M8, M15: allocation failure at each step */
+/* Allocation failure at each step */
 static void msi_test_alloc_failure(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -672,7 +671,7 @@ static void msi_test_alloc_failure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, priv->hwpts[0].num_ptes, 2);
 }
 
-/* M8: the page table refuses, in the middle of a swap too */
+/* The page table refuses, in the middle of a replace too */
 static void msi_test_map_failure(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
@@ -694,7 +693,7 @@ static void msi_test_map_failure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, priv->hwpts[1].num_ptes, 0);
 	KUNIT_EXPECT_EQ(test, priv->hwpts[0].num_ptes, 2);
 
-	/* In a swap: the first HWPT maps, the second refuses */
+	/* In a replace: the first HWPT maps, the second refuses */
 	KUNIT_ASSERT_EQ(test, fail_op_swap(priv), 0);
 	priv->fail_map_at = 2;
 	KUNIT_EXPECT_EQ(test, fail_op_prepare(priv), -ENOMEM);

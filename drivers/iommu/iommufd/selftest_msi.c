@@ -123,8 +123,8 @@ static u64 mock_msi_addr(struct msi_desc *desc, u64 doorbell)
 }
 
 /*
- * Nothing is locked here against attach, swap and detach of @dev, as nothing is
- * in an irqchip.
+ * As in an irqchip, nothing is locked here against attach, replace and detach of
+ * @dev.
  */
 int iommufd_test_msi_prepare(struct iommufd_ucmd *ucmd, struct device *dev,
 			     struct xarray *descs)

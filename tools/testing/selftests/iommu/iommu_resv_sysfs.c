@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What sysfs and VFIO type1 tell about reserved regions (R8, R9, R10)
+ * What sysfs and VFIO type1 tell about reserved regions
  *
  * A group has two files in /sys/kernel/iommu_groups: reserved_regions, which is
  * the same as ever, and iova_regions, which has everything. This compares the one

@@ -6,23 +6,14 @@
  * and interrupts at any doorbell. What is expected is not written down here but
  * in iommufd_msi_model.h, which compares all there is to see after each step.
  *
- * The names M1 to M16 are the requirements that a test shows:
+ * After every step of every test it has to be true that
  *
- * M1  A doorbell has one IOVA in all HWPTs of an iommufd
- * M3  An interrupt that is set up during a swap works, or fails cleanly
- * M4  The window is a bound
- * M5  A HWPT holds what its groups need and nothing else
- * M6  The window is reserved while a page of it is mapped
- * M7  Devices of a group come and go in any order
- * M8  What fails leaves everything as it was
- * M9  Interrupts can be set up before the attach
- * M10 A hardware MSI region goes before a software one
- * M11 Doorbells are mapped write-only, not executable, as device memory
- * M12 A domain that cannot hold the window is refused at attach
- * M15 Closing the file frees everything
- * M16 The table can be seen in fdinfo
- *
- * M1, M5, M6, M11 and M16 are compared after every step of every test.
+ * - a doorbell has one IOVA in all HWPTs of an iommufd
+ * - a HWPT holds what its groups need and nothing else
+ * - the window is reserved while a page of it is mapped
+ * - doorbells are mapped write-only, not executable, as device memory
+ * - the table can be seen in fdinfo
+ * - what has failed has left everything as it was
  *
  * IOMMUFD_MSI_TRACE=1 prints each step, IOMMUFD_MSI_STEPS= and IOMMUFD_MSI_SEED=
  * change the length and the seed of the random test.
@@ -64,7 +55,7 @@ static int bind_plain(struct __test_metadata *_metadata, struct msi_model *md,
 
 /*
  * Each test of this fixture runs with every kind of thing a device can be
- * attached to, in all places where it swaps.
+ * attached to, in all places where the domain is replaced.
  */
 #define NUM_PTS 3
 
@@ -205,7 +196,7 @@ FIXTURE_TEARDOWN(iommufd_msi_pt)
 	teardown_iommufd(self->fd, _metadata);
 }
 
-/* M1, M5, M9: one device, through its whole life */
+/* One device, through its whole life */
 TEST_F(iommufd_msi_pt, lifecycle)
 {
 	int dev, before, attached, detached;
@@ -233,7 +224,7 @@ TEST_F(iommufd_msi_pt, lifecycle)
 	ASSERT_EQ(0, m_destroy(dev));
 }
 
-/* M1, M5: a page stays as long as one of two groups needs it there */
+/* A page stays as long as one of two groups needs it there */
 TEST_F(iommufd_msi_pt, two_groups)
 {
 	int a, b, irq_a[2], irq_b[2];
@@ -260,7 +251,7 @@ TEST_F(iommufd_msi_pt, two_groups)
 	ASSERT_EQ(0, m_destroy(a));
 }
 
-/* M4: every slot of the window, and one more doorbell */
+/* Every slot of the window, and one more doorbell */
 TEST_F(iommufd_msi_pt, full_window)
 {
 	unsigned int slots = WINDOW_LENGTH / PAGE_SIZE;
@@ -293,7 +284,7 @@ TEST_F(iommufd_msi_pt, full_window)
 	ASSERT_EQ(0, m_destroy(dev));
 }
 
-/* M5: slots are reused, the lowest first */
+/* Slots are reused, the lowest first */
 TEST_F(iommufd_msi_pt, slot_reuse)
 {
 	int dev, irqs[4], i;
@@ -314,7 +305,7 @@ TEST_F(iommufd_msi_pt, slot_reuse)
 		ASSERT_EQ(0, m_unprepare(irqs[i]));
 }
 
-/* M1: doorbells in one page share it, the low bits are kept */
+/* Doorbells in one page share it, the low bits are kept */
 TEST_F(iommufd_msi_pt, same_page)
 {
 	int dev, irqs[3];
@@ -332,8 +323,8 @@ TEST_F(iommufd_msi_pt, same_page)
 }
 
 /*
- * M7: Two devices of one group, each taking these steps, in every order of the
- * steps of both. After each step the group is swapped.
+ * Two devices of one group, each taking these steps, in every order of the
+ * steps of both. After each step the domain of the group is replaced.
  */
 enum sibling_step {
 	STEP_ATTACH,
@@ -469,7 +460,7 @@ TEST_F(iommufd_msi_pt, siblings_abrupt)
 			 sibling_early);
 }
 
-/* M1, M4: two windows in one iommufd, the same doorbells in both */
+/* Two windows in one iommufd, the same doorbells in both */
 TEST_F(iommufd_msi_pt, two_windows)
 {
 	int a, b, irqs_a[4], irqs_b[4], irq, i;
@@ -494,7 +485,7 @@ TEST_F(iommufd_msi_pt, two_windows)
 	ASSERT_EQ(0, m_swap(b, self->pt[2]));
 }
 
-/* M15: the file is closed with everything in use */
+/* The file is closed with everything in use */
 TEST_F(iommufd_msi_pt, close)
 {
 	int a, b, c, i;
@@ -540,7 +531,7 @@ FIXTURE_TEARDOWN(iommufd_msi)
 	teardown_iommufd(self->fd, _metadata);
 }
 
-/* M6: the window of a group that is attached is nobody else's */
+/* The window of a group that is attached is nobody else's */
 TEST_F(iommufd_msi, reserved)
 {
 	__u64 window_end = WINDOW_START + WINDOW_LENGTH;
@@ -572,7 +563,7 @@ TEST_F(iommufd_msi, reserved)
 	ASSERT_EQ(-EADDRINUSE, m_attach(dev, PT_IOAS(ioas)));
 }
 
-/* M6: a manual HWPT stays when the group leaves it, its pages do not */
+/* A manual HWPT stays when the group leaves it, its pages do not */
 TEST_F(iommufd_msi, reserved_hwpt)
 {
 	int dev, hwpt[2];
@@ -592,7 +583,7 @@ TEST_F(iommufd_msi, reserved_hwpt)
 	ASSERT_EQ(0, m_hwpt_destroy(hwpt[1]));
 }
 
-/* M6, M7: the window is reserved as long as one device of the group is there */
+/* The window is reserved as long as one device of the group is there */
 TEST_F(iommufd_msi, reserved_siblings)
 {
 	int a, b;
@@ -623,7 +614,7 @@ static void swap_refused(struct __test_metadata *_metadata,
 	}
 }
 
-/* M8: a HWPT that the device cannot be attached to */
+/* A HWPT that the device cannot be attached to */
 TEST_F(iommufd_msi, incompatible)
 {
 	struct iommu_test_resv resv =
@@ -649,7 +640,7 @@ TEST_F(iommufd_msi, incompatible)
 	/* It would keep the window reserved */
 	ASSERT_EQ(0, m_detach(other));
 
-	/* Swap in the same IOAS and to another one, alone and with a sibling */
+	/* Replace inside the IOAS and by another one, alone and with a sibling */
 	ASSERT_EQ(0, m_attach(dev, good));
 	swap_refused(_metadata, self->md, dev, bad, self->ioas[0]);
 	ASSERT_EQ(-EINVAL, m_attach(sibling, bad[0]));
@@ -700,7 +691,7 @@ TEST_F(iommufd_msi, overlapping_windows)
 	}
 }
 
-/* M4: only pages that are in the window as a whole are slots */
+/* Only pages that are in the window as a whole are slots */
 TEST_F(iommufd_msi, odd_windows)
 {
 	const struct {
@@ -749,7 +740,7 @@ TEST_F(iommufd_msi, odd_doorbells)
 	ASSERT_EQ(0, m_swap(dev, PT_IOAS(self->ioas[1])));
 }
 
-/* M10: with a hardware region the doorbells are not translated */
+/* With a hardware region the doorbells are not translated */
 TEST_F(iommufd_msi, hardware_msi)
 {
 	struct iommu_test_resv both[] = {
@@ -789,7 +780,7 @@ TEST_F(iommufd_msi, no_window)
 	ASSERT_EQ(0, m_unprepare(irq));
 }
 
-/* M12: the aperture does not hold the window, or a page is too large for it */
+/* The aperture does not hold the window, or a page is too large for it */
 TEST_F(iommufd_msi, low_aperture)
 {
 	int dev, maker, hwpt;
@@ -853,9 +844,9 @@ TEST_F(iommufd_msi, large_page)
 	ASSERT_EQ(-EADDRNOTAVAIL, m_attach(dev, PT_IOAS(self->ioas[0])));
 }
 
-/* M5: one doorbell in as many HWPTs as there are groups */
+/* One doorbell in as many HWPTs as there are groups */
 /*
- * M12: the first attach of a domain sets its aperture. As long as nobody knows it
+ * The first attach of a domain sets its aperture. As long as nobody knows it
  * the window does not fit, so it can be the first domain but not replace one.
  */
 TEST_F(iommufd_msi, late_domain)
@@ -930,7 +921,7 @@ TEST_F(iommufd_msi, many_hwpts)
 	m_check();
 }
 
-/* M15: two files know nothing of each other, whichever is closed first */
+/* Two files know nothing of each other, whichever is closed first */
 static void run_two_files(struct __test_metadata *_metadata,
 			  struct msi_model *md[2], int first)
 {
@@ -991,7 +982,7 @@ static int drop_sys_admin(void)
 	return syscall(SYS_capset, &header, data);
 }
 
-/* M16: physical addresses are not for everybody */
+/* Physical addresses are not for everybody */
 TEST_F(iommufd_msi, fdinfo_unprivileged)
 {
 	struct msi_table *table = &self->md->table;
@@ -1120,7 +1111,7 @@ TEST_F(iommufd_msi, mock_msi_errors)
 }
 
 /*
- * M3: one thread sets interrupts up and frees them, another one swaps, attaches
+ * One thread sets interrupts up and frees them, another one replaces, attaches
  * and detaches. In the end everything is as if it had happened in order.
  */
 #define RACE_IRQS 8
@@ -1228,7 +1219,7 @@ TEST_F(iommufd_msi, race)
 }
 
 /*
- * M7: two devices of a group, a thread each. A thread swaps its device from IOAS
+ * Two devices of a group, a thread each. A thread replaces its device from IOAS
  * to IOAS, the other device goes along, and now and then takes it out and back
  * in. Each change makes and destroys automatic HWPTs.
  */
@@ -1313,7 +1304,7 @@ static void run_sibling_race(struct __test_metadata *_metadata, int fd,
 	for (i = 0; i != 2; i++)
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	for (i = 0; i != 2; i++) {
-		ksft_print_msg("%lu swaps, %lu attaches, %lu refused\n",
+		ksft_print_msg("%lu replaces, %lu attaches, %lu refused\n",
 			       races[i].swaps, races[i].attaches,
 			       races[i].refused);
 		ASSERT_EQ(0, races[i].error);
@@ -1341,7 +1332,7 @@ TEST_F(iommufd_msi, race_siblings_detach)
 }
 
 /*
- * Two groups with windows that overlap, swapped into one IOAS at the same time:
+ * Two groups with windows that overlap, both moved into one IOAS at a time:
  * one of them gets there, never both, and never none.
  */
 #define WINDOW_ROUNDS 2000
@@ -1438,7 +1429,7 @@ TEST_F(iommufd_msi, race_windows)
 }
 
 /*
- * M7: page faults come from a device, not from the one of its group that was
+ * Page faults come from a device, not from the one of its group that was
  * attached first, which may be gone.
  */
 FIXTURE(iommufd_iopf_siblings)
@@ -1677,7 +1668,7 @@ TEST_F(iommufd_iopf_siblings, at_disable)
 	ASSERT_FALSE(fault_pending(self->fault_fd));
 	test_fault_of(self->dev[0]);
 
-	/* The last device, and a swap to a HWPT without a fault object */
+	/* The last device, and a replace to a HWPT without a fault object */
 	test_cmd_mock_device_faults(self->md->devs[self->dev[0]].stdev_id, true,
 				    &raised, &answered);
 	ASSERT_EQ(0, m_swap(self->dev[0], self->parent));
@@ -1693,8 +1684,9 @@ TEST_F(iommufd_iopf_siblings, at_disable)
 }
 
 /*
- * One thread raises faults of one device, one swaps the group by the other, and
- * this one reads and answers. Each fault is answered, by whomever.
+ * One thread raises faults of one device, one replaces the HWPT of the group by
+ * way of the other device, and this one reads and answers. Each fault is answered,
+ * by whomever.
  */
 struct fault_race {
 	struct msi_model *md;
@@ -1758,7 +1750,7 @@ static void run_fault_race(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	while (answer_fault(fault_fd))
 		read++;
-	ksft_print_msg("%lu faults, %lu read, %lu swaps\n", races[0].ndone,
+	ksft_print_msg("%lu faults, %lu read, %lu replaces\n", races[0].ndone,
 		       read, races[1].ndone);
 	for (i = 0; i != 2; i++) {
 		ASSERT_EQ(0, races[i].error);
@@ -1980,7 +1972,7 @@ static void random_check(struct __test_metadata *_metadata, int expected,
 	ASSERT_EQ(expected, seen);
 }
 
-/* Which error an attach or swap to @pt ends with */
+/* Which error an attach or replace to @pt ends with */
 static int random_expect_pt(struct msi_model *md, int dev, int pt)
 {
 	struct model_dev *d = &md->devs[dev];

@@ -160,7 +160,7 @@ static void edu_bench_teardown(struct edu_bench *b)
 		close(b->iommufd);
 }
 
-/* Swaps with and without an interrupt that is set up */
+/* Replaces with and without an interrupt that is set up */
 static bool edu_bench_swaps(struct edu_bench *b, bool msi)
 {
 	bool ok = true;

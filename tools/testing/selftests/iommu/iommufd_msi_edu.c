@@ -10,11 +10,11 @@
  * The same tests run behind IOMMUs that do not translate MSIs, where they must
  * pass too. Tests of the window itself are skipped there.
  *
- * Words used below: a "swap" is VFIO_DEVICE_ATTACH_IOMMUFD_PT on an attached
- * device, the "window" is the IOVA range that is reserved for doorbells.
+ * Words used below: a "replace" is VFIO_DEVICE_ATTACH_IOMMUFD_PT on an attached
+ * device ("swap" in the names of tests), the "window" is the IOVA range that is
+ * reserved for doorbells.
  *
- * M1 and so on are the requirements of the series that these tests came with. A
- * test names the patch it fails without, if there is one:
+ * A test names the patch it fails without, if there is one:
  *   [table]   iommufd: Keep MSIs over every change of domain
  *   [lock]    iommu: Hold the group's mutex while an MSI is prepared
  *   [unwind]  irqchip/gic-v3-its, gic-v2m: Unwind when the allocation of an
@@ -29,7 +29,7 @@
  *   EDU_RACE_SECS      length of each race test, by default 30 for one device
  *                      and 15 for two of a group
  *   EDU_INFLIGHT_IRQS  interrupts in the in-flight test, 5000 by default
- *   EDU_SWAPS          swaps in the swap_often test, 1000 by default
+ *   EDU_SWAPS          replaces in the swap_often test, 1000 by default
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -206,48 +206,48 @@ TEST_F(msi, raise)
 		ASSERT_IRQ(&self->dev);
 }
 
-/* M1: between automatic domains of two IOAS. [table] */
+/* Between automatic domains of two IOAS. [table] */
 TEST_F(msi, swap_ioas)
 {
 	msi_start(_metadata, &self->dev, self->pt[PT_IOAS0]);
-	msi_swap(_metadata, &self->dev, self->pt[PT_IOAS1], "after swap");
+	msi_swap(_metadata, &self->dev, self->pt[PT_IOAS1], "after replace");
 	msi_swap(_metadata, &self->dev, self->pt[PT_IOAS0],
-		 "after swapping back");
+		 "after the way back");
 }
 
-/* M1: between manual HWPTs of one IOAS. [table] */
+/* Between manual HWPTs of one IOAS. [table] */
 TEST_F(msi, swap_hwpt_same_ioas)
 {
 	msi_start(_metadata, &self->dev, self->pt[PT_HWPT0_0]);
-	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT0_1], "after swap");
+	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT0_1], "after replace");
 	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT0_0],
-		 "after swapping back");
+		 "after the way back");
 }
 
-/* M1: between manual HWPTs of two IOAS. [table] */
+/* Between manual HWPTs of two IOAS. [table] */
 TEST_F(msi, swap_hwpt_two_ioas)
 {
 	msi_start(_metadata, &self->dev, self->pt[PT_HWPT0_0]);
-	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT1_0], "after swap");
+	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT1_0], "after replace");
 	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT0_0],
-		 "after swapping back");
+		 "after the way back");
 }
 
-/* M1: automatic to manual and the reverse, in one IOAS and in two. [table] */
+/* Automatic to manual and the reverse, in one IOAS and in two. [table] */
 TEST_F(msi, swap_auto_manual)
 {
 	msi_start(_metadata, &self->dev, self->pt[PT_IOAS0]);
 	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT0_0],
-		 "after swap to manual");
+		 "after the change to manual");
 	msi_swap(_metadata, &self->dev, self->pt[PT_IOAS0],
-		 "after swap to automatic");
+		 "after the change to automatic");
 	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT1_0],
-		 "after swap to manual");
+		 "after the change to manual");
 	msi_swap(_metadata, &self->dev, self->pt[PT_IOAS0],
-		 "after swap to automatic");
+		 "after the change to automatic");
 }
 
-/* M1: from each of the page tables to each other one. [table] */
+/* From each of the page tables to each other one. [table] */
 TEST_F(msi, swap_all_pairs)
 {
 	int i;
@@ -264,7 +264,7 @@ TEST_F(msi, swap_all_pairs)
 	}
 }
 
-/* M1: an HWPT that is made after the interrupt was set up. [table] */
+/* An HWPT that is made after the interrupt was set up. [table] */
 TEST_F(msi, swap_new_hwpt)
 {
 	__u32 old = 0;
@@ -283,7 +283,7 @@ TEST_F(msi, swap_new_hwpt)
 	}
 }
 
-/* M1: the doorbell follows the device across detach and attach. [table] */
+/* The doorbell follows the device across detach and attach. [table] */
 TEST_F(msi, detach_attach)
 {
 	int i;
@@ -303,7 +303,7 @@ TEST_F(msi, detach_attach)
 	}
 }
 
-/* M1: interrupts off, swap, on again */
+/* Interrupts off, replace, on again */
 TEST_F(msi, swap_while_off)
 {
 	int i;
@@ -317,7 +317,7 @@ TEST_F(msi, swap_while_off)
 	}
 }
 
-/* M9: set-up between bind and attach works as soon as attached. [table] */
+/* Set-up between bind and attach works as soon as attached. [table] */
 TEST_F(msi, irq_before_attach)
 {
 	int i;
@@ -330,7 +330,7 @@ TEST_F(msi, irq_before_attach)
 	}
 }
 
-/* M9: the same, but the device was attached before. [table] */
+/* The same, but the device was attached before. [table] */
 TEST_F(msi, irq_while_detached)
 {
 	int i;
@@ -346,7 +346,7 @@ TEST_F(msi, irq_while_detached)
 	}
 }
 
-/* M5, M9: nothing is used up by set-up and release */
+/* Nothing is used up by set-up and release */
 TEST_F_TIMEOUT(msi, irq_on_off, 120)
 {
 	int i;
@@ -391,7 +391,7 @@ static int iommufd_fails(bool on)
 }
 
 /*
- * M9: the step that maps the doorbell fails 1000 times. What was taken before
+ * The step that maps the doorbell fails 1000 times. What was taken before
  * it (descriptors, LPIs or SPIs) must be given back each time: v2m has only 64
  * interrupts. [unwind]
  */
@@ -423,10 +423,10 @@ TEST_F_TIMEOUT(msi, irq_refused, 300)
 
 	ASSERT_EQ(0, edu_irq_on(&self->dev));
 	ASSERT_IRQ_MSG("after the refused set-ups", &self->dev);
-	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT1_0], "after swap");
+	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT1_0], "after replace");
 }
 
-/* M1: many swaps, one interrupt after each. [table] */
+/* Many replaces, one interrupt after each. [table] */
 TEST_F_TIMEOUT(msi, swap_often, 600)
 {
 	unsigned long n = edu_env("EDU_SWAPS", 1000);
@@ -443,12 +443,12 @@ TEST_F_TIMEOUT(msi, swap_often, 600)
 		ASSERT_LE(0, rc);
 		lost += !rc;
 	}
-	ksft_print_msg("%lu swaps: %lu lost\n", i, lost);
+	ksft_print_msg("%lu replaces: %lu lost\n", i, lost);
 	ASSERT_EQ(0, lost);
 }
 
 /*
- * M15: the two fds can be closed in either order, interrupts on or off.
+ * The two fds can be closed in either order, interrupts on or off.
  * [table]
  */
 TEST_F(msi, close_order)
@@ -495,7 +495,8 @@ TEST_F(msi, close_order)
 }
 
 /*
- * M6: user space cannot map over a window in use, whatever it was swapped to.
+ * user space cannot map over a window in use, whatever replaces
+ * its domain.
  * [table]
  */
 TEST_F(msi, map_over_window)
@@ -538,7 +539,7 @@ TEST_F(msi, map_over_window)
 }
 
 /*
- * M6: after detach the pages are out of the HWPT and the window is free. Plain
+ * After detach the pages are out of the HWPT and the window is free. Plain
  * 6.12 leaves the page in the manual HWPT: the map then fails with -EEXIST and
  * a WARN. With user memory there attach is refused, and works again without.
  * [table]
@@ -584,7 +585,7 @@ TEST_F(msi, map_window_detached)
 }
 
 /*
- * M8: a refused swap leaves interrupt, page table and window as they were.
+ * A refused replace leaves interrupt, page table and window as they were.
  * [table]
  */
 TEST_F(msi, swap_refused)
@@ -617,11 +618,11 @@ TEST_F(msi, swap_refused)
 	}
 	ASSERT_EQ(0, edu_unmap(self->iommufd, self->pt[PT_IOAS1], iova, page));
 	msi_swap(_metadata, &self->dev, self->pt[PT_HWPT1_0],
-		 "after the swap that works");
+		 "after the replace that works");
 	munmap(va, page);
 }
 
-/* A swap is about DMA first: memory that is mapped in both stays reachable */
+/* DMA comes first: memory that is mapped in both stays reachable */
 TEST_F(msi, dma_after_swap)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -647,7 +648,7 @@ TEST_F(msi, dma_after_swap)
 		rc = edu_hwpt_alloc(self->iommufd, self->dev.dev_id, pt[i],
 				    &pt[2 + i]);
 		if (rc == -EADDRINUSE)
-			SKIP(return, "no swap to an IOAS with mappings here");
+			SKIP(return, "no move to an IOAS with mappings here");
 		ASSERT_EQ(0, rc);
 	}
 
@@ -710,7 +711,7 @@ static void *race_irq(void *arg)
 }
 
 /*
- * M3: interrupt set-up against swap, detach and attach. Plain 6.12 uses a
+ * Interrupt set-up against replace, detach and attach. Plain 6.12 uses a
  * domain that is being freed: NULL dereference in iommu_dma_prepare_msi().
  * [lock]
  */
@@ -748,7 +749,7 @@ TEST_F_TIMEOUT(msi, race, 3600)
 	race_stop(&race);
 	pthread_join(thread, NULL);
 
-	ksft_print_msg("%lu swaps, %lu set-ups, %lu refused (last errno %d)\n",
+	ksft_print_msg("%lu replaces, %lu set-ups, %lu refused (last errno %d)\n",
 		       swaps, race.loops, race.failed, -race.rc);
 	ASSERT_LE(RACE_MIN_PER_SEC * secs, swaps);
 	ASSERT_LE(RACE_MIN_PER_SEC * secs, race.loops);
@@ -771,7 +772,7 @@ static void *race_round(void *arg)
 		pthread_barrier_wait(&race->barrier);
 		if (race_stopped(race))
 			return NULL;
-		/* Let the set-up start at different points of the swap */
+		/* Let the set-up start at different points of the replace */
 		if (race->round % 3)
 			usleep(race->round % 3 * (race->round % 50));
 		race->rc = edu_irq_on(race->dev);
@@ -780,7 +781,7 @@ static void *race_round(void *arg)
 }
 
 /*
- * M3: one set-up against one swap. A page that is set up between "prepare the
+ * One set-up against one replace. A page that is set up between "prepare the
  * new domain" and "switch to it" must be in both: if set-up says it worked then
  * the interrupt does. [table]
  */
@@ -830,7 +831,7 @@ static void *swap_forever(void *arg)
 	struct race *race = arg;
 	int pt = 0;
 
-	/* loops counts what has been done: a swap that is refused is none */
+	/* loops counts what has been done: a replace that is refused is none */
 	while (!race_stopped(race)) {
 		int rc = edu_attach(race->dev, race->pt[pt++ % NUM_PT]);
 
@@ -843,7 +844,7 @@ static void *swap_forever(void *arg)
 }
 
 /*
- * M2: interrupts raised while swaps are under way, as fast as both go. The next
+ * Interrupts raised while replaces are under way, as fast as both go. The next
  * one is raised when the last one arrived, or counts as lost. The SMMU must not
  * have seen a bad write either. [hitless]
  */
@@ -885,7 +886,7 @@ TEST_F_TIMEOUT(msi, inflight, 7200)
 	secs = (now_ms() - start) / 1000;
 
 	events = edu_smmu_log_count(log_fd);
-	ksft_print_msg("in flight: lost %lu of %lu, %lu late, %lu swaps, %d SMMU events\n",
+	ksft_print_msg("in flight: lost %lu of %lu, %lu late, %lu replaces, %d SMMU events\n",
 		       lost, raised, late, race.loops, events);
 	ASSERT_LE(0, rc);
 	ASSERT_EQ(0, race.rc);
@@ -935,7 +936,7 @@ FIXTURE_TEARDOWN(msi_two)
 }
 
 /*
- * M1: the second device finds the doorbell of the first, and keeps it.
+ * The second device finds the doorbell of the first, and keeps it.
  * [table]
  */
 TEST_F(msi_two, one_ioas)
@@ -985,7 +986,7 @@ TEST_F(msi_two, one_ioas)
 	ASSERT_IRQ(&self->dev[1]);
 }
 
-/* M1, M15: two fds know nothing of each other. [table] */
+/* Two fds know nothing of each other. [table] */
 TEST_F(msi_two, two_fds)
 {
 	__u32 ioas[2][2];
@@ -1018,7 +1019,7 @@ TEST_F(msi_two, two_fds)
 	ASSERT_IRQ(&self->dev[1]);
 }
 
-/* M1: a device moves from one fd to another, its doorbells do not follow */
+/* A device moves from one fd to another, its doorbells do not follow */
 TEST_F(msi_two, move_between_fds)
 {
 	__u32 ioas[2];
@@ -1037,7 +1038,7 @@ TEST_F(msi_two, move_between_fds)
 }
 
 /*
- * M7: two functions that share a group. They share the page table too: who
+ * Two functions that share a group. They share the page table too: who
  * attaches first brings the group there, who detaches last takes it out.
  *
  * Each function runs the program below on its own; the test runs every way to
@@ -1217,7 +1218,7 @@ TEST_F_TIMEOUT(msi_group, close_or_detach, 300)
 	every_order(_metadata, &self->group, no_detach, irq_first, false);
 }
 
-/* With a swap after each step. [table] */
+/* With a replace after each step. [table] */
 TEST_F_TIMEOUT(msi_group, swap, 300)
 {
 	every_order(_metadata, &self->group, attach_first, irq_first, true);
@@ -1230,7 +1231,7 @@ TEST_F_TIMEOUT(msi_group, swap_close_attached, 300)
 }
 
 /*
- * M7: the function that attached first leaves, the other sets up interrupts.
+ * The function that attached first leaves, the other sets up interrupts.
  * The attach handle must not point to the first one any more. [table]
  */
 TEST_F(msi_group, first_leaves)
@@ -1260,8 +1261,8 @@ TEST_F(msi_group, first_leaves)
 }
 
 /*
- * M7: the two functions are driven by a thread each, at the same time. A swap of
- * one takes the other one along. With automatic domains each swap makes a domain
+ * The two functions are driven by a thread each, at the same time. A replace of
+ * one takes the other one along. With automatic domains each replace makes a domain
  * and destroys the one that the group leaves. Plain 6.12 lets a thread put the
  * domain that the other thread is still making: NULL dereference in
  * iommufd_object_remove(). [group]
@@ -1275,11 +1276,11 @@ FIXTURE(msi_group_race)
 
 FIXTURE_VARIANT(msi_group_race)
 {
-	/* Swap between HWPTs rather than IOASes */
+	/* Replace between HWPTs rather than IOASes */
 	bool manual;
 	/* Take the own function out of the group's HWPT and back now and then */
 	bool detach;
-	/* Switch the own interrupts off and on after each swap */
+	/* Switch the own interrupts off and on after each replace */
 	bool irq;
 	/* Visit an IOAS that is made for one visit and destroyed after it */
 	bool alloc;
@@ -1443,7 +1444,7 @@ check_racer(struct __test_metadata *_metadata, unsigned long secs,
 {
 	unsigned long min = RACE_MIN_PER_SEC * secs;
 
-	ksft_print_msg("%lu swaps, %lu attaches (%lu missed), %lu set-ups, %lu visits\n",
+	ksft_print_msg("%lu replaces, %lu attaches (%lu missed), %lu set-ups, %lu visits\n",
 		       racer->swaps, racer->attaches, racer->missed,
 		       racer->setups, racer->visits);
 	ASSERT_EQ(0, racer->rc) {
@@ -1603,7 +1604,7 @@ TEST_F(outlive, next_owner)
 }
 
 /*
- * M13: VFIO type1 containers, and the container that iommufd imitates, behave
+ * VFIO type1 containers, and the container that iommufd imitates, behave
  * as they did. These pass on plain 6.12.
  */
 FIXTURE(legacy)
@@ -1700,7 +1701,7 @@ TEST_F(legacy, two_groups)
 	ASSERT_IRQ(&self->dev[1]);
 }
 
-/* M4, M13: nothing may be mapped over the window by these either */
+/* Nothing may be mapped over the window by these either */
 TEST_F(legacy, map_over_window)
 {
 	size_t page = sysconf(_SC_PAGESIZE);

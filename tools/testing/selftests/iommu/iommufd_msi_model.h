@@ -695,7 +695,7 @@ static int model_hwpt_destroy(struct __test_metadata *_metadata,
 	return rc;
 }
 
-/* What an attach or swap to @pt led to */
+/* What an attach or replace to @pt led to */
 static int model_hwpt_of_id(struct __test_metadata *_metadata,
 			    struct msi_model *md, int pt, __u32 id)
 {

@@ -5,18 +5,19 @@
  *   iommufd_msi_stress [-d seconds] [-s seed] [-n] [-t stress|fuzz]
  *
  * stress: threads do to a few devices (QEMU's edu, see vfio_edu.h) all that one
- *   can do to them, at random and at the same time: attach, swap, detach, set
- *   up and release interrupts, raise them, map and unmap around the window,
+ *   can do to them, at random and at the same time: attach, replace, detach,
+ *   set up and release interrupts, raise them, map and unmap around the window,
  *   make and destroy page tables, close and open the fds, unbind the driver,
  *   unplug the device and find it again. Functions that share a group get a
- *   thread each that does nothing but swap, in bursts. Some allocations fail on
- *   purpose if the kernel can do that, not with -n.
+ *   thread each that does nothing but replace, in bursts. Some allocations fail
+ *   on purpose if the kernel can do that, not with -n.
  * fuzz: ioctls of iommufd and of a VFIO device with wrong sizes, tails that are
  *   not zero, wild ids, huge counts.
  *
  * What a single call returns does not matter there. What matters: the kernel
  * log stays clean (who runs the test has to look), afterwards each device
- * delivers interrupts before and after a swap, and memory is back where it was.
+ * delivers interrupts before and after a replace, and memory is back where it
+ * was.
  *
  * The seed is printed. Threads make a run differ even with the same seed, but
  * each thread repeats its own sequence.
@@ -298,7 +299,7 @@ static void *worker_thread(void *arg)
 	return NULL;
 }
 
-/* A function that shares its group, and who swaps it */
+/* A function that shares its group, and who replaces it */
 struct sibling {
 	struct victim *victim;
 	pthread_t thread;
@@ -376,7 +377,7 @@ static int stop_siblings(void)
 
 	for (i = 0; i != num_siblings; i++) {
 		pthread_join(siblings[i].thread, NULL);
-		ksft_print_msg("%s: %lu swaps with its sibling\n",
+		ksft_print_msg("%s: %lu replaces with its sibling\n",
 			       siblings[i].victim->func->bdf,
 			       siblings[i].swaps);
 		if (siblings[i].swaps < 64)
@@ -491,7 +492,7 @@ static void *sysfs_thread(void *arg)
 	return NULL;
 }
 
-/* All is closed: do interrupts work, for each function, across swaps? */
+/* All is closed: do interrupts work, for each function, across replaces? */
 static int check_devices(void)
 {
 	struct edu_dev dev;

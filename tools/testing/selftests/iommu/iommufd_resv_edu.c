@@ -859,7 +859,7 @@ TEST_F(resv, errors)
 	ASSERT_EQ(-ENOENT, set_holes(self->iommufd, NO_ID, NULL, 0));
 }
 
-/* R10: bridge windows and what dma-ranges leaves out are told, no more */
+/* Bridge windows and what dma-ranges leaves out are told, no more */
 TEST_F(resv, advisory)
 {
 	struct regions *r = &self->regions;
@@ -897,7 +897,7 @@ TEST_F(resv, advisory)
 	ASSERT_NE(0, mapped);
 }
 
-/* R8: the attribute of the group says the same */
+/* The attribute of the group says the same */
 TEST_F(resv, sysfs)
 {
 	int group = self->dev.func->group;
@@ -1347,7 +1347,7 @@ static void moved_window(struct __test_metadata *_metadata,
 	ASSERT_EQ(0,
 		  edu_map(fd, self->ioas[0], self->buf, self->page, last + 1));
 
-	/* Swap, detach and attach keep it */
+	/* Replace, detach and attach keep it */
 	for (i = 0; i != 2; i++)
 		ASSERT_EQ(0, edu_hwpt_alloc(fd, self->dev.dev_id, self->ioas[i],
 					    &hwpt[i]));

@@ -73,7 +73,7 @@ int edu_open_bind(struct edu_dev *dev, const struct edu_func *func,
 		  int iommufd);
 void edu_close(struct edu_dev *dev);
 
-/* Attach to an IOAS or HWPT; if attached already this is a swap */
+/* Attach to an IOAS or HWPT; if attached already this is a replace */
 int edu_attach(struct edu_dev *dev, __u32 pt_id);
 int edu_detach(struct edu_dev *dev);
 
