@@ -37,15 +37,12 @@ check-style:   ## checkpatch, kernel-doc, sparse, W=1, codespell, shellcheck
 	@scripts/style
 check-front:   ## the scripts lose no edit, touch nothing outside, answer wrong arguments
 	@scripts/front
-<<<<<<< HEAD
 model:         ## the SPIN model of the MSI table, and that it notices what is left out
 	@scripts/model
-=======
 check-tool:    ## the tests of iommu-resv that need no guest
 	@scripts/tool check
 fuzz:          ## the parsers of iommu-resv for MINUTES= (default 1)
 	@scripts/tool fuzz
->>>>>>> 9d29747 (check-tool, fuzz: the tests of iommu-resv, in make check and in the guests)
 check-bisect:  ## every step of the series builds for arm64 and x86_64
 	@scripts/bisect
 proof:         ## a kernel without each fix of 0-fixes: does its test fail? (an hour)
@@ -75,9 +72,6 @@ list:          ## write patches/README.md, the table of the patches
 clean:         ## remove builds and results; keep sources, ccache and build/linux
 	@scripts/build clean
 
-.PHONY: help run compare bench stress shell gdb kernel deb dist-tests headers check check-series check-style \
-<<<<<<< HEAD
-	check-front model check-bisect proof selftest docs worktree export absorb range-diff compile-commands report send list clean
-=======
-	check-front check-tool fuzz check-bisect selftest docs worktree export absorb range-diff compile-commands report send list clean
->>>>>>> 9d29747 (check-tool, fuzz: the tests of iommu-resv, in make check and in the guests)
+.PHONY: help run compare bench stress shell gdb kernel deb dist-tests headers check \
+	check-series check-style check-front model check-tool fuzz check-bisect proof selftest docs \
+	worktree export absorb range-diff compile-commands report send list clean
