@@ -630,7 +630,7 @@ TEST_F(type1, capability)
 		num++;
 	}
 	EXPECT_EQ(num, cap->nr_regions);
-	/* Edu is a PCI device, its host bridge has windows */
+	/* edu is a PCI device, its host bridge has windows */
 	for (i = 0; i != (int)num; i++)
 		advisory += is_advisory(cap->regions[i].type);
 	EXPECT_LT(0, advisory);

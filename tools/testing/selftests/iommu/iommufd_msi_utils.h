@@ -127,7 +127,11 @@ static int _test_cmd_mock_device_faults(int fd, __u32 stdev_id,
 	return 0;
 }
 
-#define test_cmd_mock_device_faults(stdev_id, raise_at_disable, raised,      				    answered)                                	ASSERT_EQ(0, _test_cmd_mock_device_faults(self->fd, stdev_id,        						  raise_at_disable, raised,  						  answered))
+#define test_cmd_mock_device_faults(stdev_id, raise_at_disable, raised,      \
+				    answered)                                \
+	ASSERT_EQ(0, _test_cmd_mock_device_faults(self->fd, stdev_id,        \
+						  raise_at_disable, raised,  \
+						  answered))
 
 static int _test_cmd_msi_prepare(int fd, __u32 stdev_id, __u64 doorbell,
 				 __u64 *addr, __u32 *msi_id)

@@ -159,13 +159,17 @@ enum {
 	NUM_PT,
 };
 
-FIXTURE(nomem)
-{
+struct nomem {
 	int iommufd;
 	struct edu_dev dev[2];
 	int num_devs;
 	__u32 pt[NUM_PT];
 	__u8 *mem;
+};
+
+FIXTURE(nomem)
+{
+	struct nomem nomem;
 };
 
 FIXTURE_VARIANT(nomem)
@@ -200,96 +204,99 @@ static void renew_funcs(struct __test_metadata *_metadata,
 	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
 }
 
-static void nomem_open(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(nomem) *self, bool shared)
+static void nomem_open(struct __test_metadata *_metadata, struct nomem *nm,
+		       bool shared)
 {
 	const struct edu_func *func[2];
 	int i;
 
-	ASSERT_EQ(self->num_devs, find_funcs(shared, func));
-	renew_funcs(_metadata, func, self->num_devs);
-	ASSERT_EQ(self->num_devs, find_funcs(shared, func));
-	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->iommufd);
-	for (i = 0; i != self->num_devs; i++)
-		ASSERT_EQ(0, edu_open_bind(&self->dev[i], func[i],
-					   self->iommufd));
+	ASSERT_EQ(nm->num_devs, find_funcs(shared, func));
+	renew_funcs(_metadata, func, nm->num_devs);
+	ASSERT_EQ(nm->num_devs, find_funcs(shared, func));
+	nm->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, nm->iommufd);
+	for (i = 0; i != nm->num_devs; i++)
+		ASSERT_EQ(0, edu_open_bind(&nm->dev[i], func[i],
+					   nm->iommufd));
 	for (i = PT_IOAS0; i <= PT_IOAS1; i++) {
-		ASSERT_EQ(0, edu_ioas_alloc(self->iommufd, &self->pt[i]));
-		ASSERT_EQ(0, edu_map(self->iommufd, self->pt[i], self->mem,
+		ASSERT_EQ(0, edu_ioas_alloc(nm->iommufd, &nm->pt[i]));
+		ASSERT_EQ(0, edu_map(nm->iommufd, nm->pt[i], nm->mem,
 				     2 * page_size, DMA_IOVA));
 	}
 	for (i = PT_HWPT0_0; i <= PT_HWPT1; i++)
-		ASSERT_EQ(0, edu_hwpt_alloc(self->iommufd, self->dev[0].dev_id,
-					    self->pt[i == PT_HWPT1 ? PT_IOAS1 :
+		ASSERT_EQ(0, edu_hwpt_alloc(nm->iommufd, nm->dev[0].dev_id,
+					    nm->pt[i == PT_HWPT1 ? PT_IOAS1 :
 								     PT_IOAS0],
-					    &self->pt[i]));
+					    &nm->pt[i]));
 }
 
-static void nomem_close(FIXTURE_DATA(nomem) *self)
+static void nomem_close(struct nomem *nm)
 {
 	int i;
 
-	for (i = 0; i != self->num_devs; i++)
-		edu_close(&self->dev[i]);
-	if (self->iommufd >= 0)
-		close(self->iommufd);
-	self->iommufd = -1;
+	for (i = 0; i != nm->num_devs; i++)
+		edu_close(&nm->dev[i]);
+	if (nm->iommufd >= 0)
+		close(nm->iommufd);
+	nm->iommufd = -1;
 }
 
 FIXTURE_SETUP(nomem)
 {
+	struct nomem *nm = &self->nomem;
 	const struct edu_func *func[2];
 	const char *missing;
 	int i;
 
-	self->iommufd = -1;
+	nm->iommufd = -1;
 	for (i = 0; i != 2; i++)
-		edu_init(&self->dev[i]);
+		edu_init(&nm->dev[i]);
 	page_size = sysconf(_SC_PAGESIZE);
 	missing = faults_setup();
 	if (missing)
 		SKIP(return, "no %s in this kernel", missing);
 	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
-	self->num_devs = find_funcs(variant->shared, func);
-	if (!self->num_devs)
+	nm->num_devs = find_funcs(variant->shared, func);
+	if (!nm->num_devs)
 		SKIP(return, "no edu devices (1234:11e8) with such a group");
-	self->mem = mmap(NULL, 2 * page_size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->mem);
+	nm->mem = mmap(NULL, 2 * page_size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, nm->mem);
 }
 
 FIXTURE_TEARDOWN(nomem)
 {
-	nomem_close(self);
-	if (self->mem)
-		munmap(self->mem, 2 * page_size);
+	struct nomem *nm = &self->nomem;
+
+	nomem_close(nm);
+	if (nm->mem)
+		munmap(nm->mem, 2 * page_size);
 }
 
-static int attach(FIXTURE_DATA(nomem) *self, __u32 pt_id)
+static int attach(struct nomem *nm, __u32 pt_id)
 {
-	return edu_attach(&self->dev[0], pt_id);
+	return edu_attach(&nm->dev[0], pt_id);
 }
 
 /* Each device reads memory, writes memory and raises an interrupt */
-static void works(struct __test_metadata *_metadata, FIXTURE_DATA(nomem) *self,
+static void works(struct __test_metadata *_metadata, struct nomem *nm,
 		  unsigned int nth)
 {
-	__u8 *dst = self->mem + page_size;
+	__u8 *dst = nm->mem + page_size;
 	static __u8 pattern;
 	int i;
 
-	for (i = 0; i != self->num_devs; i++) {
-		memset(self->mem, ++pattern, 256);
+	for (i = 0; i != nm->num_devs; i++) {
+		memset(nm->mem, ++pattern, 256);
 		memset(dst, 0, 256);
-		ASSERT_EQ(0, edu_dma_copy(&self->dev[i], DMA_IOVA + page_size,
+		ASSERT_EQ(0, edu_dma_copy(&nm->dev[i], DMA_IOVA + page_size,
 					  DMA_IOVA, 256));
-		ASSERT_EQ(0, memcmp(self->mem, dst, 256))
+		ASSERT_EQ(0, memcmp(nm->mem, dst, 256))
 		{
 			TH_LOG("function %d reaches no memory, allocation %u failed",
 			       i, nth);
 		}
-		ASSERT_EQ(1, edu_raise(&self->dev[i], EDU_TIMEOUT_MS))
+		ASSERT_EQ(1, edu_raise(&nm->dev[i], EDU_TIMEOUT_MS))
 		{
 			TH_LOG("the interrupt of function %d is lost, allocation %u failed",
 			       i, nth);
@@ -297,28 +304,26 @@ static void works(struct __test_metadata *_metadata, FIXTURE_DATA(nomem) *self,
 	}
 }
 
-static void irqs_on(struct __test_metadata *_metadata,
-		    FIXTURE_DATA(nomem) *self)
+static void irqs_on(struct __test_metadata *_metadata, struct nomem *nm)
 {
 	int i;
 
-	for (i = 0; i != self->num_devs; i++)
-		ASSERT_EQ(0, edu_irq_on(&self->dev[i]));
+	for (i = 0; i != nm->num_devs; i++)
+		ASSERT_EQ(0, edu_irq_on(&nm->dev[i]));
 }
 
-static void all_attach(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(nomem) *self, __u32 pt_id)
+static void all_attach(struct __test_metadata *_metadata, struct nomem *nm,
+		       __u32 pt_id)
 {
 	int i;
 
-	for (i = 0; i != self->num_devs; i++)
-		ASSERT_EQ(0, edu_attach(&self->dev[i], pt_id));
+	for (i = 0; i != nm->num_devs; i++)
+		ASSERT_EQ(0, edu_attach(&nm->dev[i], pt_id));
 }
 
 /* Replace @from by @to, without or with interrupts set up before */
-static void sweep_replace(struct __test_metadata *_metadata,
-			  FIXTURE_DATA(nomem) *self, bool shared, int from,
-			  int to, bool irq)
+static void sweep_replace(struct __test_metadata *_metadata, struct nomem *nm,
+			  bool shared, int from, int to, bool irq)
 {
 	unsigned int nth;
 	int refused = 0;
@@ -327,13 +332,13 @@ static void sweep_replace(struct __test_metadata *_metadata,
 
 	for (nth = 1; failed; nth++) {
 		ASSERT_GT(MAX_NTH, nth);
-		nomem_open(_metadata, self, shared);
-		all_attach(_metadata, self, self->pt[from]);
+		nomem_open(_metadata, nm, shared);
+		all_attach(_metadata, nm, nm->pt[from]);
 		if (irq)
-			irqs_on(_metadata, self);
+			irqs_on(_metadata, nm);
 
 		nomem_begin(nth);
-		rc = attach(self, self->pt[to]);
+		rc = attach(nm, nm->pt[to]);
 		failed = nomem_end();
 		if (rc) {
 			ASSERT_TRUE(refusal(rc))
@@ -345,11 +350,11 @@ static void sweep_replace(struct __test_metadata *_metadata,
 			refused++;
 		}
 		if (!irq)
-			irqs_on(_metadata, self);
-		works(_metadata, self, nth);
-		ASSERT_EQ(0, attach(self, self->pt[to]));
-		works(_metadata, self, nth);
-		nomem_close(self);
+			irqs_on(_metadata, nm);
+		works(_metadata, nm, nth);
+		ASSERT_EQ(0, attach(nm, nm->pt[to]));
+		works(_metadata, nm, nth);
+		nomem_close(nm);
 	}
 	ksft_print_msg("%u allocations, %d refused\n", nth - 2, refused);
 	/* A new domain is allocated: who refuses nothing has met no failure */
@@ -359,25 +364,32 @@ static void sweep_replace(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(nomem, replace_hwpt, 600)
 {
-	sweep_replace(_metadata, self, variant->shared, PT_HWPT0_0, PT_HWPT0_1,
+	struct nomem *nm = &self->nomem;
+
+	sweep_replace(_metadata, nm, variant->shared, PT_HWPT0_0, PT_HWPT0_1,
 		      false);
 }
 
 TEST_F_TIMEOUT(nomem, replace_hwpt_irq, 600)
 {
-	sweep_replace(_metadata, self, variant->shared, PT_HWPT0_0, PT_HWPT1,
+	struct nomem *nm = &self->nomem;
+
+	sweep_replace(_metadata, nm, variant->shared, PT_HWPT0_0, PT_HWPT1,
 		      true);
 }
 
 TEST_F_TIMEOUT(nomem, replace_ioas, 1200)
 {
-	sweep_replace(_metadata, self, variant->shared, PT_IOAS0, PT_IOAS1,
+	struct nomem *nm = &self->nomem;
+
+	sweep_replace(_metadata, nm, variant->shared, PT_IOAS0, PT_IOAS1,
 		      true);
 }
 
 /* The first attach of a device, whose interrupts are set up before */
 TEST_F_TIMEOUT(nomem, attach, 1200)
 {
+	struct nomem *nm = &self->nomem;
 	unsigned int nth;
 	int refused = 0;
 	bool failed = true;
@@ -385,11 +397,11 @@ TEST_F_TIMEOUT(nomem, attach, 1200)
 
 	for (nth = 1; failed; nth++) {
 		ASSERT_GT(MAX_NTH, nth);
-		nomem_open(_metadata, self, variant->shared);
-		irqs_on(_metadata, self);
+		nomem_open(_metadata, nm, variant->shared);
+		irqs_on(_metadata, nm);
 
 		nomem_begin(nth);
-		rc = attach(self, self->pt[PT_IOAS0]);
+		rc = attach(nm, nm->pt[PT_IOAS0]);
 		failed = nomem_end();
 		if (rc) {
 			ASSERT_TRUE(refusal(rc))
@@ -399,13 +411,13 @@ TEST_F_TIMEOUT(nomem, attach, 1200)
 			}
 			ASSERT_TRUE(failed);
 			refused++;
-			ASSERT_EQ(0, attach(self, self->pt[PT_IOAS0]));
+			ASSERT_EQ(0, attach(nm, nm->pt[PT_IOAS0]));
 		}
-		if (self->num_devs == 2)
-			ASSERT_EQ(0, edu_attach(&self->dev[1],
-						self->pt[PT_IOAS0]));
-		works(_metadata, self, nth);
-		nomem_close(self);
+		if (nm->num_devs == 2)
+			ASSERT_EQ(0, edu_attach(&nm->dev[1],
+						nm->pt[PT_IOAS0]));
+		works(_metadata, nm, nth);
+		nomem_close(nm);
 	}
 	ksft_print_msg("%u allocations, %d refused\n", nth - 2, refused);
 	ASSERT_LT(0, refused);
@@ -414,40 +426,41 @@ TEST_F_TIMEOUT(nomem, attach, 1200)
 /* Detach and close cannot fail, and what follows them works */
 TEST_F_TIMEOUT(nomem, detach, 600)
 {
+	struct nomem *nm = &self->nomem;
 	int i;
 
-	nomem_open(_metadata, self, variant->shared);
-	all_attach(_metadata, self, self->pt[PT_HWPT0_0]);
-	irqs_on(_metadata, self);
-	works(_metadata, self, 0);
+	nomem_open(_metadata, nm, variant->shared);
+	all_attach(_metadata, nm, nm->pt[PT_HWPT0_0]);
+	irqs_on(_metadata, nm);
+	works(_metadata, nm, 0);
 
 	nomem_begin(1);
-	for (i = 0; i != self->num_devs; i++)
-		if (edu_detach(&self->dev[i]))
+	for (i = 0; i != nm->num_devs; i++)
+		if (edu_detach(&nm->dev[i]))
 			break;
 	nomem_end();
-	ASSERT_EQ(self->num_devs, i);
+	ASSERT_EQ(nm->num_devs, i);
 
-	all_attach(_metadata, self, self->pt[PT_HWPT1]);
-	works(_metadata, self, 0);
+	all_attach(_metadata, nm, nm->pt[PT_HWPT1]);
+	works(_metadata, nm, 0);
 
 	/*
 	 * munmap() may fail for lack of memory, and holds the device if so. The
 	 * ITS needs memory to give LPIs back.
 	 */
-	for (i = 0; i != self->num_devs; i++) {
-		ASSERT_EQ(0, edu_irq_off(&self->dev[i]));
-		ASSERT_EQ(0, munmap(self->dev[i].bar, self->dev[i].bar_size));
-		self->dev[i].bar = NULL;
+	for (i = 0; i != nm->num_devs; i++) {
+		ASSERT_EQ(0, edu_irq_off(&nm->dev[i]));
+		ASSERT_EQ(0, munmap(nm->dev[i].bar, nm->dev[i].bar_size));
+		nm->dev[i].bar = NULL;
 	}
 	nomem_begin(1);
-	nomem_close(self);
+	nomem_close(nm);
 	nomem_end();
 
-	nomem_open(_metadata, self, variant->shared);
-	all_attach(_metadata, self, self->pt[PT_IOAS0]);
-	irqs_on(_metadata, self);
-	works(_metadata, self, 0);
+	nomem_open(_metadata, nm, variant->shared);
+	all_attach(_metadata, nm, nm->pt[PT_IOAS0]);
+	irqs_on(_metadata, nm);
+	works(_metadata, nm, 0);
 }
 
 TEST_HARNESS_MAIN

@@ -109,29 +109,32 @@ FIXTURE_TEARDOWN(replace)
 		close(self->iommufd);
 }
 
-static bool is_hitless(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(replace) *self)
+static bool is_hitless(struct __test_metadata *_metadata, int iommufd,
+		       __u32 dev_id)
 {
 	struct iommu_hw_info cmd = {
 		.size = sizeof(cmd),
-		.dev_id = self->dev.dev_id,
+		.dev_id = dev_id,
 	};
 
-	ASSERT_EQ(0, ioctl(self->iommufd, IOMMU_GET_HW_INFO, &cmd));
+	ASSERT_EQ(0, ioctl(iommufd, IOMMU_GET_HW_INFO, &cmd));
 	return cmd.out_capabilities & IOMMU_HW_CAP_HITLESS_REPLACE;
 }
+
+#define IS_HITLESS() \
+	is_hitless(_metadata, self->iommufd, self->dev.dev_id)
 
 /* Known from bind on, and the same whatever the device is attached to */
 TEST_F(replace, capability)
 {
-	bool hitless = is_hitless(_metadata, self);
+	bool hitless = IS_HITLESS();
 
 	ksft_print_msg("a replace %s DMA in flight\n",
 		       hitless ? "keeps" : "loses");
 	ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[0]));
-	ASSERT_EQ(hitless, is_hitless(_metadata, self));
+	ASSERT_EQ(hitless, IS_HITLESS());
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas_id));
-	ASSERT_EQ(hitless, is_hitless(_metadata, self));
+	ASSERT_EQ(hitless, IS_HITLESS());
 	if (!getenv("EDU_HITLESS"))
 		SKIP(return, "EDU_HITLESS does not tell what is right here");
 	ASSERT_EQ(hitless, edu_env("EDU_HITLESS", 0));
@@ -140,7 +143,7 @@ TEST_F(replace, capability)
 /* One message for a device, at the first replace, if DMA is lost */
 TEST_F(replace, message)
 {
-	bool hitless = is_hitless(_metadata, self);
+	bool hitless = IS_HITLESS();
 	int log_fd;
 	int i;
 
