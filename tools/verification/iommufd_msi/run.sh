@@ -41,7 +41,7 @@ search()
 	shift
 	rm -f pan ./*.trail
 	spin -a "$@" "$model" >log 2>&1 &&
-		cc -w "$optimise" -DSAFETY -DCOLLAPSE -o pan pan.c >>log 2>&1 &&
+		cc -w "$optimise" -DSAFETY -DCOLLAPSE pan.c -o pan >>log 2>&1 &&
 		./pan -m3000000 >>log 2>&1
 }
 
