@@ -68,6 +68,13 @@ static const struct {
 	{ "fail_page_alloc/probability", "100" },
 };
 
+/* Else make-it-fail, which other tests use too, would make memory fail there */
+static __attribute__((destructor)) void faults_stop(void)
+{
+	edu_write_file("/sys/kernel/debug/failslab/probability", "0");
+	edu_write_file("/sys/kernel/debug/fail_page_alloc/probability", "0");
+}
+
 /* Returns the name of what is not there, or NULL */
 static const char *faults_setup(void)
 {

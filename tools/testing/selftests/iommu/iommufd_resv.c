@@ -112,8 +112,10 @@ static void expect_conflict(struct __test_metadata *_metadata,
 /* The n-th conflict of @check */
 #define m_conflict_n(n, _kind, start, last, type, dev_id)                    \
 	({                                                                   \
-		ASSERT_LT(n, check.num);                                     \
-		expect_conflict(_metadata, &check.conflicts[n],              \
+		unsigned int nth = n;                                        \
+									     \
+		ASSERT_LT(nth, check.num);                                   \
+		expect_conflict(_metadata, &check.conflicts[nth],            \
 				IOMMU_IOVA_CONFLICT_##_kind, start, last, type, \
 				dev_id);                                     \
 	})
@@ -1488,11 +1490,13 @@ TEST_F(iommufd_resv, window_errors)
 
 #define m_window_conflict(n, _kind, start, last, type, dev_id)              \
 	({                                                                  \
-		ASSERT_LT(n, window.cmd.num_conflicts);                     \
-		expect_conflict(_metadata, &window.conflicts[n],            \
+		unsigned int nth = n;                                       \
+									    \
+		ASSERT_LT(nth, window.cmd.num_conflicts);                   \
+		expect_conflict(_metadata, &window.conflicts[nth],          \
 				IOMMU_IOVA_CONFLICT_##_kind, start, last,   \
 				type, dev_id);                              \
-		EXPECT_EQ(group, window.conflicts[n].group_id);             \
+		EXPECT_EQ(group, window.conflicts[nth].group_id);           \
 	})
 
 /* A refused window comes with who is to blame, siblings by name */
