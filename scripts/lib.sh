@@ -103,7 +103,7 @@ riscv) [ -n "$COMPILE" ] || die "ARCH=riscv is only compiled, by make check-styl
 *) one_of ARCH arm64 x86_64 ;;
 esac
 [ "$(uname -m)" != "$host" ] || cross=
-[ -z "$DEBUG" ] || one_of DEBUG kasan gdb coverage
+[ -z "$DEBUG" ] || one_of DEBUG kasan gdb
 case $PAGES in
 '' | 4k) PAGES= ;;
 64k) [ "$ARCH" = arm64 ] || die "PAGES=64k needs ARCH=arm64" ;;

@@ -46,13 +46,21 @@ def boots(folder):
             yield machine, kernel, json.load(f)
 
 
+def squeeze(lines):
+    """Narrows columns of blanks that all lines share to three; what was aligned stays so"""
+    width = max(map(len, lines), default=0)
+    blank = [all(len(s) <= c or s[c] == " " for s in lines) for c in range(width)]
+    keep = [c for c in range(width) if not all(blank[max(0, c - 3):c + 1]) or c < 3]
+    return ["".join(s[c] for c in keep if c < len(s)) for s in lines]
+
+
 def output(folder, cmd, regex=None):
     lines = lines_of(folder, cmd)
     if regex:
         keep = [n for n, line in enumerate(lines)
                 if n in (0, len(lines) - 1) or re.search(regex, line)]
         lines = [lines[n] for n in keep]
-    return "```\n" + f"$ make {cmd}\n" + "\n".join(lines).strip("\n") + "\n```\n"
+    return "```\n" + f"$ make {cmd}\n" + "\n".join(squeeze(lines)).strip("\n") + "\n```\n"
 
 
 def kernel_name(kernel, machine):
