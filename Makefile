@@ -41,6 +41,8 @@ model:         ## the SPIN model of the MSI table, and that it notices what is l
 	@scripts/model
 check-tool:    ## the tests of iommu-resv that need no guest
 	@scripts/tool check
+capture:       ## what iommu-resv reads on MACHINE=, for its tests/captures/
+	@scripts/run capture
 fuzz:          ## the parsers of iommu-resv for MINUTES= (default 1)
 	@scripts/tool fuzz
 check-bisect:  ## every step of the series builds for arm64 and x86_64
@@ -73,5 +75,5 @@ clean:         ## remove builds and results; keep sources, ccache and build/linu
 	@scripts/build clean
 
 .PHONY: help run compare bench stress shell gdb kernel deb dist-tests headers check \
-	check-series check-style check-front model check-tool fuzz check-bisect proof selftest docs \
+	check-series check-style check-front model check-tool capture fuzz check-bisect proof selftest docs \
 	worktree export absorb range-diff compile-commands report send list clean

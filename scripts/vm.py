@@ -43,7 +43,7 @@ def program(cmd):
 
 
 # What a test program runs in turn
-COMPANIONS = {"iommu_resv_tool": ["iommu-resv"]}
+COMPANIONS = {"iommu_resv_tool": ["iommu-resv"], "capture": ["capture-host.sh"]}
 
 
 def read_table(groups, machine, glob, tests_dir):
@@ -56,7 +56,7 @@ def read_table(groups, machine, glob, tests_dir):
                 not any(fnmatch.fnmatch(machine, m) for m in machines.split(",")):
             continue
         prog = program(cmd)
-        if not set(group.split(",")) & {"stock", "self", "dist"} and not prog.startswith("@") and \
+        if not set(group.split(",")) & {"stock", "self", "dist", "capture"} and not prog.startswith("@") and \
                 not any(map(os.path.exists, (f"{tests_dir}/{prog}", f"{SELFTESTS}/{prog}.c"))):
             print(f"note: {prog} is not in this series")
             continue

@@ -7,4 +7,4 @@ cd /tmp
 tar -xzf /pack.tar.gz
 cd iommu-tests
 test -x run_kselftest.sh
-exec sh ./run_kselftest.sh -o 300 -t iommu:iommufd_resv -t iommu:iommufd_resv_edu
+exec sh ./run_kselftest.sh -o 300 -t iommu:iommufd_resv -t iommu:iommufd_resv_edu -t iommu:iommu_resv_tool
