@@ -186,20 +186,23 @@ static const struct option long_options[] = {
 	{}
 };
 
-/* 00:05.0 is 0000:00:05.0 */
+/* 00:05.0 and 0000:00:05.0 are the same, and sysfs has small letters */
 static int add_device(struct names *devices, const char *name)
 {
-	unsigned int bus, slot, func;
+	unsigned int domain, bus, slot, func;
 	char full[32];
 	int end = 0;
 
 	if (sscanf(name, "%2x:%2x.%1x%n", &bus, &slot, &func, &end) == 3 &&
-	    !name[end]) {
-		snprintf(full, sizeof(full), "0000:%02x:%02x.%x", bus, slot,
-			 func);
-		name = full;
-	}
-	return names_add(devices, name);
+	    !name[end])
+		domain = 0;
+	else if (sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &func,
+			&end) != 4 ||
+		 name[end])
+		return names_add(devices, name); /* no PCI function */
+	snprintf(full, sizeof(full), "%04x:%02x:%02x.%x", domain, bus, slot,
+		 func);
+	return names_add(devices, full);
 }
 
 static int size_option(const char *name, uint64_t *val)
@@ -342,6 +345,8 @@ static int check_options(const struct command *command, struct options *opts)
 		return complain("--svg and --json do not go together");
 	if (opts->hosts.num && opts->root)
 		return complain("--host and --root do not go together");
+	if (opts->hosts.num && opts->source != SOURCE_AUTO)
+		return complain("--host and --source do not go together");
 	if (opts->root && opts->source == SOURCE_IOCTL)
 		return complain("--root and --source ioctl do not go together");
 	if (opts->args.num && !(command->opts & (ARGS_DEVICES | ARGS_FILES)))

@@ -88,6 +88,44 @@ int load_layout(const char *path, struct resv_layout *layout)
 	return rc ? complain("%s", err.text) : 0;
 }
 
+static int cmp_host_names(const void *a, const void *b)
+{
+	const struct resv_host *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* Nobody could tell hosts of one name apart: they get the names of their files. */
+static int rename_twins(const struct names *files, struct loaded *loaded)
+{
+	const struct resv_host **hosts = calloc(loaded->num, sizeof(*hosts));
+	bool *twin = calloc(loaded->num, sizeof(*twin));
+	size_t i;
+	int rc = 0;
+
+	if (!hosts || !twin)
+		rc = -ENOMEM;
+	for (i = 0; !rc && i != loaded->num; i++)
+		hosts[i] = &loaded->hosts[i];
+	if (!rc)
+		qsort(hosts, loaded->num, sizeof(*hosts), cmp_host_names);
+	for (i = 1; !rc && i < loaded->num; i++)
+		if (!cmp_host_names(&hosts[i - 1], &hosts[i]))
+			twin[hosts[i - 1] - loaded->hosts] =
+				twin[hosts[i] - loaded->hosts] = true;
+	for (i = 0; !rc && i != loaded->num; i++) {
+		if (!twin[i])
+			continue;
+		free(loaded->hosts[i].name);
+		loaded->hosts[i].name = strdup(files->names[i]);
+		if (!loaded->hosts[i].name)
+			rc = -ENOMEM;
+	}
+	free(hosts);
+	free(twin);
+	return rc ? complain("out of memory") : 0;
+}
+
 int load_hosts(const struct options *opts, const struct names *files,
 	       struct loaded *loaded)
 {
@@ -113,7 +151,7 @@ int load_hosts(const struct options *opts, const struct names *files,
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return rename_twins(files, loaded);
 }
 
 /* The devices of the command line, on each host that has one of that name */
@@ -150,12 +188,27 @@ static int load_named(const struct options *opts, struct loaded *loaded)
 	return 0;
 }
 
-int load_pool(const struct options *opts, struct loaded *loaded)
+/* That a layout fits on such a host means nothing */
+static void warn_of_idle(const struct options *opts, const struct loaded *loaded)
+{
+	bool *used = must(calloc(loaded->num, sizeof(*used)));
+	size_t i;
+
+	for (i = 0; i != loaded->pool.num; i++)
+		used[loaded->pool.picks[i].host - loaded->hosts] = true;
+	for (i = 0; i != loaded->num; i++)
+		if (!used[i] && loaded->num > 1)
+			warn("%s has no say: it has %s", loaded->hosts[i].name,
+			     opts->devices.num ?
+				     "none of these devices" :
+				     "no device that can be assigned");
+	free(used);
+}
+
+static int load_all(struct loaded *loaded)
 {
 	size_t h, d;
 
-	if (opts->devices.num)
-		return load_named(opts, loaded);
 	for (h = 0; h != loaded->num; h++) {
 		const struct resv_host *host = &loaded->hosts[h];
 
@@ -171,6 +224,16 @@ int load_pool(const struct options *opts, struct loaded *loaded)
 	if (!loaded->pool.num)
 		return complain("there is no device that can be assigned");
 	return 0;
+}
+
+int load_pool(const struct options *opts, struct loaded *loaded)
+{
+	int rc = opts->devices.num ? load_named(opts, loaded) :
+				     load_all(loaded);
+
+	if (!rc)
+		warn_of_idle(opts, loaded);
+	return rc;
 }
 
 void loaded_free(struct loaded *loaded)

@@ -279,7 +279,7 @@ static void print_svg(FILE *svg, const struct segments *s,
 	fputs("</svg>\n", svg);
 }
 
-/* All of it or nothing: the file is written when the text is complete */
+/* The text is complete: what can go wrong now is what goes wrong with files */
 static int write_file(const char *path, const char *text, size_t len)
 {
 	FILE *f = fopen(path, "we");

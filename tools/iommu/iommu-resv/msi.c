@@ -310,6 +310,7 @@ int cmd_msi(const struct options *opts, FILE *out)
 	const char *root = opts->root ?: "";
 	char path[4200];
 	long *pids;
+	bool found = false;
 	ssize_t num, i;
 	int rc = 0;
 
@@ -323,9 +324,13 @@ int cmd_msi(const struct options *opts, FILE *out)
 		rjson_open(&o, "fds", '[', false);
 	}
 	for (i = 0; !rc && i != num; i++)
-		if (opts->pid < 0 || opts->pid == pids[i])
+		if (opts->pid < 0 || opts->pid == pids[i]) {
+			found = true;
 			rc = show_process(&scan, root, pids[i]);
+		}
 	free(pids);
+	if (!rc && opts->pid >= 0 && !found)
+		rc = complain("there is no process %ld", opts->pid);
 	if (rc)
 		return rc;
 	if (opts->json) {
@@ -341,7 +346,7 @@ int cmd_msi(const struct options *opts, FILE *out)
 		fputs("No window is in use, or this kernel does not show it\n",
 		      out);
 	if (scan.refused)
-		fprintf(out, "%zu processes can be looked into by root only\n",
-			scan.refused);
+		fprintf(out, "%zu process%s can be looked into by root only\n",
+			scan.refused, scan.refused == 1 ? "" : "es");
 	return 0;
 }

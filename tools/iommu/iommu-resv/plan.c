@@ -107,6 +107,25 @@ static void json_plan(struct rjson_out *o, const struct resv_plan *plan,
 	rjson_close(o, '}');
 }
 
+/* RAM that the IOMMU cannot map is no plan */
+static int check_align(const struct options *opts, const struct loaded *loaded)
+{
+	char name[600], size[RESV_SIZE_LEN];
+	size_t i;
+
+	for (i = 0; i != loaded->pool.num; i++) {
+		uint64_t need = loaded->pool.picks[i].dev->alignment;
+
+		if (need > opts->align)
+			return complain(
+				"%s needs --align %s or more",
+				pick_name(name, sizeof(name), &loaded->pool, i),
+				resv_exact_size(size, (struct resv_range){
+							      0, need - 1 }));
+	}
+	return 0;
+}
+
 int cmd_plan(const struct options *opts, FILE *out)
 {
 	struct resv_plan plan = { .ram = opts->ram,
@@ -125,6 +144,8 @@ int cmd_plan(const struct options *opts, FILE *out)
 	if (opts->qemu && opts->json)
 		return complain("--qemu and --json do not go together");
 	rc = load_holes(opts, &opts->hosts, &loaded, &holes);
+	if (!rc)
+		rc = check_align(opts, &loaded);
 	if (rc)
 		goto out;
 	if (opts->qemu) {
@@ -157,15 +178,14 @@ out:
 
 /* ---- check, intersect --layout ---- */
 
+/* Every piece may be in the way of every device: no more than these are shown */
+#define MAX_CONFLICTS 1000
+
 struct conflicts {
-	const struct options *opts;
 	FILE *out;
 	struct rjson_out *o;
 	const struct resv_pool *pool;
-	size_t num;
-	/* Index of the host of each pick, and which of them have a conflict */
-	const struct resv_host *hosts;
-	bool *bad;
+	size_t shown;
 };
 
 static int report_conflict(void *ctx, const struct resv_piece *piece,
@@ -178,8 +198,9 @@ static int report_conflict(void *ctx, const struct resv_piece *piece,
 	uint64_t last = block->last < piece->last ? block->last : piece->last;
 	char name[600];
 
-	c->num++;
-	c->bad[pick->host - c->hosts] = true;
+	if (c->shown == MAX_CONFLICTS)
+		return 1;
+	c->shown++;
 	if (!c->o) {
 		fprintf(c->out, "RAM 0x%" PRIx64 "-0x%" PRIx64 ": ",
 			piece->start, piece->last);
@@ -206,27 +227,48 @@ static int report_conflict(void *ctx, const struct resv_piece *piece,
 }
 
 /* Sets @bad for each host; returns the number of conflicts */
-static size_t check_layout(const struct options *opts, FILE *out,
-			   struct rjson_out *o,
+static size_t count_conflicts(const struct resv_layout *layout,
+			      const struct loaded *loaded,
+			      const struct resv_holes *holes, bool *bad)
+{
+	size_t num = 0, i;
+
+	for (i = 0; i != holes->num_blocks; i++) {
+		const struct resv_block *block = &holes->blocks[i];
+		struct resv_range range = { block->start, block->last };
+		size_t here = resv_layout_overlaps(layout, range);
+
+		num += here;
+		if (here)
+			bad[loaded->pool.picks[block->pick].host -
+			    loaded->hosts] = true;
+	}
+	return num;
+}
+
+/* As above, and shows them */
+static size_t check_layout(FILE *out, struct rjson_out *o,
 			   const struct resv_layout *layout,
 			   const struct loaded *loaded,
 			   const struct resv_holes *holes, bool *bad)
 {
 	struct conflicts c = {
-		.opts = opts,
 		.out = out,
 		.o = o,
 		.pool = &loaded->pool,
-		.hosts = loaded->hosts,
-		.bad = bad,
 	};
+	size_t num = count_conflicts(layout, loaded, holes, bad);
 
 	if (o)
 		rjson_open(o, "conflicts", '[', false);
 	resv_check_layout(layout, holes, report_conflict, &c);
-	if (o)
+	if (o) {
 		rjson_close(o, ']');
-	return c.num;
+		rjson_put_int(o, "conflicts_in_all", num);
+	} else if (c.shown != num) {
+		fprintf(out, "And %zu conflicts more\n", num - c.shown);
+	}
+	return num;
 }
 
 static size_t count_bad(const bool *bad, size_t num)
@@ -256,8 +298,8 @@ static int answer_layout(const struct options *opts, FILE *out,
 		rjson_open(&o, NULL, '{', false);
 		rjson_put_int(&o, "schema", RESV_SCHEMA);
 	}
-	num = check_layout(opts, out, opts->json ? &o : NULL, &layout, loaded,
-			   holes, bad);
+	num = check_layout(out, opts->json ? &o : NULL, &layout, loaded, holes,
+			   bad);
 	num_bad = count_bad(bad, loaded->num);
 	rc = num ? EXIT_NO : EXIT_YES;
 	if (opts->json) {

@@ -64,6 +64,14 @@ static uint64_t room(const struct resv_set *common, uint64_t start,
 	return size & ~(align - 1);
 }
 
+/* Where QEMU puts memory devices: from the GiB behind its RAM on. 0: there is none */
+static uint64_t device_area(const struct qemu_map *map)
+{
+	uint64_t end = map->high_start + map->high;
+
+	return end > UINT64_MAX - GiB ? 0 : (end + GiB - 1) & ~(GiB - 1);
+}
+
 static const struct resv_hole *hole_at(const struct resv_holes *holes,
 				       uint64_t addr)
 {
@@ -136,8 +144,8 @@ static int place(struct qemu_map *map, const struct options *opts,
 		want += odd;
 	}
 	rest.ram = want;
-	rest.base = (map->high_start + map->high + GiB - 1) & ~(GiB - 1);
-	rc = resv_make_plan(&rest, holes, &err);
+	rest.base = device_area(map);
+	rc = rest.base ? resv_make_plan(&rest, holes, &err) : -ENOSPC;
 	map->dimms = rest.pieces;
 	if (rc == -ENOSPC)
 		return no(
@@ -164,19 +172,17 @@ static void print_options(FILE *out, const char *machine,
 {
 	uint64_t boot = map->low + map->high;
 	char size[RESV_SIZE_LEN], max[RESV_SIZE_LEN];
-	uint64_t base;
 	size_t i;
 
 	fprintf(out, "-machine %s", machine);
 	if (map->low && boot > map->low)
 		fprintf(out, ",max-ram-below-4g=%s", size_text(size, map->low));
 	fprintf(out, " \\\n-m %s", size_text(size, boot));
-	if (map->dimms.num) {
-		/* Holes take from the area of the memory devices as well */
-		base = (map->high_start + map->high + GiB - 1) & ~(GiB - 1);
+	/* Holes take from the area of the memory devices as well */
+	if (map->dimms.num)
 		fprintf(out, ",slots=%zu,maxmem=%s", map->dimms.num,
-			size_text(max, boot + map_last(map) - base + 1));
-	}
+			size_text(max, boot + map_last(map) -
+					       device_area(map) + 1));
 	for (i = 0; i != map->dimms.num; i++) {
 		struct resv_range dimm = map->dimms.ranges[i];
 

@@ -278,7 +278,7 @@ static int read_by_ioctl(struct resv_device *dev, bool *told,
 	int rc = iommufd_probe_device(dev, err);
 
 	*told = !rc;
-	if (rc != -ENOTTY && rc != -EBUSY && rc != -EINVAL)
+	if (rc != -ENOTTY && rc != -EBUSY && rc != -EINVAL && rc != -EPERM)
 		return rc;
 	warn("%s, so from sysfs", err->text);
 	dev->num_regions = 0;

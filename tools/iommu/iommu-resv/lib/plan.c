@@ -55,6 +55,34 @@ int resv_make_plan(struct resv_plan *plan, const struct resv_holes *holes,
 	return 0;
 }
 
+size_t resv_layout_overlaps(const struct resv_layout *layout,
+			    struct resv_range range)
+{
+	size_t low = 0, high = layout->num, first;
+
+	/* The first one that does not end before the range starts */
+	while (low != high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (layout->pieces[mid].last < range.start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	first = low;
+	/* And the first one that starts behind its end */
+	high = layout->num;
+	while (low != high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (layout->pieces[mid].start <= range.last)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low - first;
+}
+
 /* The first hole that does not end before @start */
 static size_t find_hole(const struct resv_holes *holes, uint64_t start)
 {

@@ -294,6 +294,10 @@ void resv_layout_free(struct resv_layout *layout);
 int resv_parse_layout(const struct resv_input *in, struct resv_layout *layout,
 		      struct resv_err *err);
 
+/* How many pieces have something of the range in them */
+size_t resv_layout_overlaps(const struct resv_layout *layout,
+			    struct resv_range range);
+
 /* Called for each block in the way of a piece. Not 0: stop and return it. */
 typedef int (*resv_conflict_fn)(void *ctx, const struct resv_piece *piece,
 				const struct resv_block *block);

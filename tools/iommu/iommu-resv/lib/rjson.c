@@ -276,6 +276,13 @@ static int utf8_put(unsigned int code, char *out)
 	return 4;
 }
 
+/* A terminal may act upon it, and XML cannot have it */
+static bool is_control(unsigned int code)
+{
+	return code < 0x20 || (code >= 0x7f && code <= 0x9f) ||
+	       code == 0xfffe || code == 0xffff;
+}
+
 /* @keep: into j->str, where it must fit. Else it may have any length. */
 static int take_string(struct rjson *j, bool keep)
 {
@@ -305,8 +312,10 @@ static int take_string(struct rjson *j, bool keep)
 			return rc;
 		if (!keep)
 			continue;
-		if (!code)
-			return rjson_bad(j, "a zero in a string");
+		if (is_control(code))
+			return rjson_bad(
+				j, "a control character, U+%04X, in a string",
+				code);
 		n = utf8_put(code, utf8);
 		if (len + n >= sizeof(j->str))
 			return rjson_bad(j, "a string of more than %u bytes",

@@ -32,7 +32,7 @@ struct rjson {
 	bool eof;
 	unsigned char *p;
 	unsigned char *end;
-	/* The last string or key, zero terminated; has no other zero in it */
+	/* The last string or key, zero terminated; has no control characters */
 	char str[JSON_MAX_STR];
 	unsigned char buf[16384];
 };

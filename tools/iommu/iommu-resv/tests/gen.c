@@ -5,7 +5,7 @@
  *	gen tree DIR DEVICES REGIONS	a sysfs tree, a group for each device
  *	gen hosts DIR HOSTS REGIONS	JSON files of hosts with one device each
  *	gen host DEVICES REGIONS	JSON of one host, to stdout
- *	gen layout PIECES		a layout, to stdout
+ *	gen layout PIECES START		a layout, to stdout
  *	gen limit SECONDS MIB COMMAND...	run it, fail if it takes more CPU time
  *					or more memory
  */
@@ -148,14 +148,14 @@ static void gen_hosts(const char *dir, int hosts, int regions)
 	}
 }
 
-static void gen_layout(int pieces)
+static void gen_layout(int pieces, unsigned long long start)
 {
 	int i;
 
 	printf("{\"schema\":1,\"ram\":[\n");
 	for (i = 0; i != pieces; i++)
 		printf("%s{\"start\":\"0x%llx\",\"size\":\"0x1000\"}\n",
-		       i ? "," : "", (unsigned long long)i << 13);
+		       i ? "," : "", start + ((unsigned long long)i << 13));
 	printf("]}\n");
 }
 
@@ -195,8 +195,8 @@ int main(int argc, char **argv)
 		gen_hosts(argv[2], atoi(argv[3]), atoi(argv[4]));
 	else if (argc == 4 && !strcmp(argv[1], "host"))
 		print_host(stdout, 0, atoi(argv[2]), atoi(argv[3]));
-	else if (argc == 3 && !strcmp(argv[1], "layout"))
-		gen_layout(atoi(argv[2]));
+	else if (argc == 4 && !strcmp(argv[1], "layout"))
+		gen_layout(atoi(argv[2]), strtoull(argv[3], NULL, 0));
 	else if (argc > 4 && !strcmp(argv[1], "limit"))
 		return limit(atof(argv[2]), atol(argv[3]), argv + 4);
 	else

@@ -39,6 +39,14 @@ rc=$?
 grep -v '^ok\|^1\.\.' "$tmp/unit" | sed 's/^/# /'
 result $rc "unit ($(grep -c '^ok' "$tmp/unit") tests of the library)"
 
+nm -u "$OUT"/libiommu-resv.a | sed -n 's/^ *U //p' | sort -u |
+	grep -E '^(f?open(64)?|read|write|printf|puts|std(in|out|err)|_?exit|abort)$' \
+		>"$tmp/symbols"
+rc=1
+[ -s "$tmp/symbols" ] || rc=0
+sed 's/^/# /' "$tmp/symbols"
+result $rc "the library opens nothing, prints nothing, never exits"
+
 "$san/corpus" corpus/* >"$tmp/corpus" 2>&1
 rc=$?
 sed 's/^/# /' "$tmp/corpus"
@@ -115,7 +123,7 @@ exits()
 {
 	want=$1 name=$2 pattern=$3
 	shift 3
-	timeout 60 "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null
+	timeout 300 "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null
 	rc=$?
 	good=0
 	[ $rc = "$want" ] || good=1
@@ -167,8 +175,35 @@ exits 2 "no --ram" 'plan needs --ram' "$tool" plan --host "$smmu"
 exits 2 "bad size" 'not a size' "$tool" plan --ram 1.5G --host "$smmu"
 exits 2 "size of more than 64 bits" 'not a size' "$tool" plan --ram 16E --host "$smmu"
 exits 2 "bad alignment" 'power of two' "$tool" plan --ram 1G --align 3M --host "$smmu"
+sed 's/"alignment": null/"alignment": "64K"/' "$smmu" >"$tmp/64k.json"
+exits 2 "less alignment than the IOMMU needs" '0000:00:05.0 needs --align 64K or more' \
+	"$tool" plan --ram 1G --align 4K --host "$tmp/64k.json"
 exits 2 "odd RAM" 'multiple' "$tool" plan --ram 1025K --host "$smmu"
 exits 2 "a directory is no JSON" 'Is a directory' "$tool" list --host "$tmp"
+
+exits 0 "a device by another spelling" '^0000:00:1f.2 ' "$tool" list --host "$vtd" --device 0:1F.2
+exits 2 "--source of a file" 'do not go together' \
+	"$tool" list --host "$smmu" --source reserved_regions
+exits 2 "msi: no such process" 'there is no process 9$' "$tool" msi --root "$tmp/msi" --pid 9
+
+# Names are printed: what a terminal acts upon must not be in them
+sed 's/"0000:00:05.0"/"\\u001b[2J"/' "$smmu" >"$tmp/escape.json"
+exits 2 "an escape sequence in a name" 'escape.json:6: a control character, U\+001B' \
+	"$tool" list --host "$tmp/escape.json"
+
+# Two hosts of one name, and one that has no say
+mkdir "$tmp/pool"
+cp "$smmu" "$tmp/pool/a.json"
+sed 's/"host": "vtd-rmrr"/"host": "smmuv3"/' "$vtd" >"$tmp/pool/b.json"
+exits 1 "intersect: hosts of one name go by their files" '^Broken by .*/pool/b.json$' \
+	"$tool" intersect --layout "$tmp/plan.json" "$tmp/pool/a.json" "$tmp/pool/b.json"
+exits 0 "intersect: a host without the device" 'warning: smmuv3 has no say: it has none of these' \
+	"$tool" intersect --device 00:02.0 "$smmu" "$vtd"
+# A plan up to the very top of the address space must not start again at 0
+printf '{"schema":1,"devices":[{"bdf":"a","source":"reserved_regions","regions":[],"ranges":%s}]}' \
+	'[{"start":"0","last":"0xffffffffffffffff"}]' >"$tmp/all.json"
+exits 1 "plan --qemu: no room above" 'no room for all of it in DIMMs' \
+	"$tool" plan --qemu=q35 --ram 0xffffffffffe00000 --host "$tmp/all.json"
 
 exits 2 "layout: overlap" 'layout.json:1: the piece overlaps' \
 	"$tool" check --host "$smmu" \
@@ -256,8 +291,15 @@ if command -v setpriv >/dev/null && [ "$(id -u)" = 0 ]; then
 	chmod 755 "$tmp" "$tmp/as-user"
 	exits 0 "no root needed" '0000:00:05.0' setpriv --reuid=65534 --regid=65534 \
 		--clear-groups "$tmp/as-user" list --root "$tmp/smmuv3"
+	bad_tree
+	: >"$tmp/bad/kernel/iommu_groups/3/iova_regions"
+	chmod 000 "$tmp/bad/kernel/iommu_groups/3/iova_regions"
+	exits 2 "sysfs: no permission" 'iova_regions: Permission denied' \
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$tmp/as-user" \
+		list --root "$tmp/bad"
 else
 	skip "no root needed" "setpriv and root to give up"
+	skip "sysfs: no permission" "setpriv and root to give up"
 fi
 
 # ---- map --svg ----
@@ -331,9 +373,15 @@ head -c 100000000 "$tmp/host.json" >"$tmp/half.json"
 exits 2 "100 MB, truncated" 'half.json:[0-9]+: the text ends' \
 	"$gen" limit 2 200 "$fast" plan --ram 512G --host "$tmp/half.json"
 rm "$tmp/host.json" "$tmp/half.json"
-"$gen" layout 2500000 >"$tmp/layout.json"
+"$gen" layout 2500000 0 >"$tmp/layout.json"
 exits 1 "layout of 2.5 million pieces, 100 MB: 2 s, 200 MiB" 'Does not fit' \
 	"$gen" limit 2 200 "$fast" check "$tmp/layout.json" --host "$smmu"
+# 20,000 pieces that 2,000 devices cannot reach: conflicts are counted, not kept
+"$gen" host 2000 1 >"$tmp/host.json"
+"$gen" layout 20000 0x1000000000000 >"$tmp/layout.json"
+exits 1 "40 million conflicts: 2 s, 200 MiB" '^And 39999000 conflicts more$' \
+	"$gen" limit 2 200 "$fast" check "$tmp/layout.json" --host "$tmp/host.json"
+rm "$tmp/host.json"
 head -c 100000000 /dev/zero >"$tmp/zero.json"
 exits 2 "100 MB of zeros" 'zero.json:1: byte 0x00' "$tool" list --host "$tmp/zero.json"
 head -c 300000000 /dev/zero | tr '\0' ' ' >"$tmp/zero.json"
@@ -349,6 +397,13 @@ for f in bin/iommu-resv share/man/man8/iommu-resv.8 share/bash-completion/comple
 done
 [ $rc = 0 ] || sed 's/^/# /' "$tmp/install"
 result $rc "make install"
+
+# Without their headers, libpci and json-c are left out
+make -C .. -pn O="${OUT%/}" CC="${CC:-cc} -nostdinc" 2>/dev/null | grep HAVE_ >"$tmp/have"
+rc=1
+[ -s "$tmp/have" ] || rc=0
+sed 's/^/# /' "$tmp/have"
+result $rc "no libpci and json-c without their headers"
 
 # Every command and option is in the manual and in the completion
 good=0

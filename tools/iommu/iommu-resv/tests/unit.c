@@ -295,6 +295,39 @@ static int count_conflict(void *ctx, const struct resv_piece *piece,
 	return 0;
 }
 
+/* The same number, by block rather than by piece */
+static size_t count_overlaps(const struct resv_layout *layout,
+			     const struct resv_holes *holes)
+{
+	size_t num = 0, i;
+
+	for (i = 0; i != holes->num_blocks; i++)
+		num += resv_layout_overlaps(
+			layout, (struct resv_range){ holes->blocks[i].start,
+						     holes->blocks[i].last });
+	return num;
+}
+
+/* Layouts of many pieces: every run of bits is one */
+static void check_pieces(const struct resv_holes *holes, uint64_t base)
+{
+	struct resv_piece pieces[64];
+	struct resv_layout layout = { pieces, 0, 64 };
+	size_t num = 0;
+	int bit = 0, len;
+
+	while (bit < 64) {
+		len = rand() % 4 + 1;
+		if (bit + len <= 64)
+			pieces[layout.num++] = (struct resv_piece){
+				base + bit, base + bit + len - 1, 1
+			};
+		bit += len + rand() % 3;
+	}
+	expect(!resv_check_layout(&layout, holes, count_conflict, &num));
+	expect(num == count_overlaps(&layout, holes));
+}
+
 static void check_against(const struct resv_holes *holes, uint64_t blocked,
 			  uint64_t base)
 {
@@ -313,6 +346,7 @@ static void check_against(const struct resv_holes *holes, uint64_t blocked,
 			expect(!resv_check_layout(&layout, holes,
 						  count_conflict, &num));
 			expect(!num == !(blocked & bits));
+			expect(num == count_overlaps(&layout, holes));
 		}
 }
 
@@ -371,6 +405,7 @@ static void test_holes(void)
 		expect(is_normal(&common));
 		expect(model_of(&common, base) == ~blocked);
 		check_against(&holes, blocked, base);
+		check_pieces(&holes, base);
 		expect_causes(&holes, base, bits);
 		resv_set_free(&common);
 		resv_holes_free(&holes);
@@ -552,7 +587,14 @@ static void test_host_json(void)
 		{ HOST(DEV(",\"bridge\":1")),
 		  "t:1: '1' where false is expected" },
 		{ HOST(DEV(",\"driver\":\"\\u0000\"")),
-		  "t:1: a zero in a string" },
+		  "t:1: a control character, U+0000, in a string" },
+		/* Names go to a terminal and into SVG */
+		{ HOST(DEV(",\"driver\":\"\\u001b[2J\"")),
+		  "t:1: a control character, U+001B, in a string" },
+		{ HOST(DEV(",\"vfio\":\"\xc2\x9b\"")),
+		  "t:1: a control character, U+009B, in a string" },
+		{ HOST(DEV(",\"label\":\"\\uffff\"")),
+		  "t:1: a control character, U+FFFF, in a string" },
 		{ HOST(DEV(",\"driver\":\"\x80\"")),
 		  "t:1: byte 0x80 is not UTF-8" },
 		{ HOST(DEV(",\"driver\":\"\xe0\x80\x80\"")),
