@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One line each for what there is to do; make help prints this list. The work is in scripts/.
-export ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES MACHINE FORCE FROM DESTDIR CONFIG
+export ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES MACHINE MACHINES FORCE FROM DESTDIR CONFIG
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:          ## this list
@@ -25,6 +25,10 @@ deb:           ## Debian packages of the patched kernel, CONFIG= your config, in
 	@scripts/dist deb
 dist-tests:    ## the kselftests as a pack for other machines, tried out in a guest
 	@scripts/dist tests
+lava:          ## write jobs for LAVA, QEMU and a board, and run the QEMU one with its dispatcher
+	@scripts/lava run
+fleet:         ## a LAVA server and two workers on this machine, a job for each of MACHINES=
+	@scripts/lava fleet
 headers:       ## install the series' linux/iommufd.h and linux/vfio.h to DESTDIR=
 	@scripts/build headers
 
@@ -74,6 +78,6 @@ list:          ## write patches/README.md, the table of the patches
 clean:         ## remove builds and results; keep sources, ccache and build/linux
 	@scripts/build clean
 
-.PHONY: help run compare bench stress shell gdb kernel deb dist-tests headers check \
+.PHONY: help run compare bench stress shell gdb kernel deb dist-tests lava fleet headers check \
 	check-series check-style check-front model check-tool capture fuzz check-bisect proof selftest docs \
 	worktree export absorb range-diff compile-commands report send list clean

@@ -21,6 +21,10 @@ src=$build/src
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 say() { printf '%s\n' "$*"; }
 
+for arg; do
+	[[ ! $arg =~ ^[A-Z]+=[^=]*$ ]] || die "$arg as an argument is for make; a script has it before its name: $arg $0"
+done
+
 case $top in *[[:space:]:]*)
 	die "kbuild cannot build below a path with a space or a colon; move this clone: $top" ;;
 esac
@@ -103,7 +107,9 @@ riscv) [ -n "$COMPILE" ] || die "ARCH=riscv is only compiled, by make check-styl
 *) one_of ARCH arm64 x86_64 ;;
 esac
 [ "$(uname -m)" != "$host" ] || cross=
-[ -z "$DEBUG" ] || one_of DEBUG kasan gdb
+[ -z "${ACCEL:-}" ] || one_of ACCEL tcg kvm
+[ "${ACCEL:-}" != kvm ] || [ "$(uname -m)" = "$host" ] || die "ACCEL=kvm needs a $host host for ARCH=$ARCH"
+[ -z "$DEBUG" ] || one_of DEBUG kasan gdb coverage
 case $PAGES in
 '' | 4k) PAGES= ;;
 64k) [ "$ARCH" = arm64 ] || die "PAGES=64k needs ARCH=arm64" ;;

@@ -9,6 +9,7 @@ Exit code: 0 pass, 1 test failure, 2 harness error, 4 all skipped, 124 timeout.
 import argparse
 import configparser
 import fnmatch
+import json
 import os
 import platform
 import re
@@ -97,6 +98,8 @@ def arguments():
     ap.add_argument("--kmemleak", action="store_true")
     ap.add_argument("--shell", metavar="ROOT", help="an interactive shell; a folder with bin/sh")
     ap.add_argument("--root", help="a folder whose files go into the guest too")
+    ap.add_argument("--lava", metavar="FOLDER", help="with --shell: do not boot, leave here what "
+                    "a LAVA job needs: initramfs.cpio, run.list, disks, qemu.json")
     ap.add_argument("--pack", help="the kselftest pack for make dist-tests, /pack.tar.gz in the guest")
     ap.add_argument("--gdb", metavar="PORT", help="start stopped with a gdb server")
     ap.add_argument("--quiet", action="store_true", help="no word on what fails: it should")
@@ -197,6 +200,29 @@ def with_overlay(cmd, source, args):
     return cmd + ["-dtb", f"{out}/machine.dtb"]
 
 
+def kernel_arguments(cfg, args):
+    return " ".join(filter(None, [CONSOLE[cfg["arch"]], f"panic=-1 oops=panic hugepages={args.hugepages}",
+                                  cfg["append"], *args.append, "quiet" if args.shell and not args.lava else ""]))
+
+
+def write_lava(cfg, args, tests):
+    """What a LAVA job of this machine needs beside kernel and tests, see lava.py"""
+    if cfg.get("overlay"):
+        die(f"{args.machine} needs a devicetree made by QEMU for its own command line; LAVA has another")
+    out = args.lava
+    with open(f"{out}/run.list", "w", encoding="utf-8") as f:
+        for name, seconds, cmd in tests:
+            f.write(f"{name} {seconds:.0f} {cmd}\n")
+    images = disks(cfg, out)
+    with open(f"{out}/qemu.json", "w", encoding="utf-8") as f:
+        json.dump({"name": args.machine, "arch": cfg["arch"], "memory": cfg["memory"],
+                   "qemu": shlex.split(cfg["qemu"]), "devices": shlex.split(cfg["devices"]),
+                   "disks": [f"{images[i]} {images[i + 1]} {images[i + 2]} {images[i + 3]}"
+                             for i in range(0, len(images), 4)],
+                   "append": kernel_arguments(cfg, args),
+                   "seconds": sum(s for _, s, _ in tests)}, f, indent=1)
+
+
 def qemu_command(cfg, args, initrd):
     arch, out, accel = cfg["arch"], args.results, args.accel or "tcg"
     if accel == "tcg":
@@ -207,12 +233,10 @@ def qemu_command(cfg, args, initrd):
         cpu = ["-cpu", "host"]
     # icount makes guest time count instructions, which is what make bench measures
     smp = ["-smp", "1", "-icount", "shift=0"] if args.icount else ["-smp", "2"]
-    append = " ".join(filter(None, [CONSOLE[arch], f"panic=-1 oops=panic hugepages={args.hugepages}",
-                                    cfg["append"], *args.append, "quiet" if args.shell else ""]))
     cmd = [QEMU[arch], "-accel", accel, *shlex.split(cfg["qemu"]), *cpu, *smp,
            "-m", cfg["memory"], *shlex.split(cfg["devices"]), *disks(cfg, out),
            "-nodefaults", "-display", "none", "-no-reboot",
-           "-kernel", args.kernel, "-initrd", initrd, "-append", append]
+           "-kernel", args.kernel, "-initrd", initrd, "-append", kernel_arguments(cfg, args)]
     if args.shell:
         cmd += ["-serial", "mon:stdio"]
     else:
@@ -259,7 +283,7 @@ def follow(cmd, out, run):
 def main():
     args = arguments()
     cfg, allow, out = machine_of(args), read_allow(), args.results
-    tests = [("shell", 0, "@shell")] if args.shell else \
+    tests = [("shell", 0, "@shell")] if args.shell and not args.lava else \
         read_table(args.group.split(","), args.machine, args.test, args.tests_dir)
     if args.kmemleak and tests and not args.shell:
         tests.append(("kmemleak", 60, "@kmemleak"))
@@ -270,6 +294,11 @@ def main():
     tests = [(n, (args.seconds or s) * slow, c) for n, s, c in tests]
 
     os.makedirs(out)
+    if args.lava:
+        write_lava(cfg, args, tests)
+        write_initrd(guest_files(args, cfg, [("shell", 0, "@shell")]), f"{args.lava}/initramfs.cpio",
+                     args.gen_init_cpio)
+        return
     write_initrd(guest_files(args, cfg, tests), f"{out}/initramfs.cpio", args.gen_init_cpio)
     cmd = qemu_command(cfg, args, f"{out}/initramfs.cpio")
     if args.shell or args.gdb:
