@@ -302,13 +302,16 @@ static int edu_enable(struct edu_dev *dev)
 	info.index = VFIO_PCI_BAR0_REGION_INDEX;
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
 		return -errno;
-	dev->bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			dev->fd, info.offset);
-	if (dev->bar == MAP_FAILED) {
-		dev->bar = NULL;
-		return -errno;
-	}
 	dev->bar_size = info.size;
+	dev->bar_offset = info.offset;
+	if (info.flags & VFIO_REGION_INFO_FLAG_MMAP) {
+		dev->bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE,
+				MAP_SHARED, dev->fd, info.offset);
+		if (dev->bar == MAP_FAILED) {
+			dev->bar = NULL;
+			return -errno;
+		}
+	}
 
 	info.argsz = sizeof(info);
 	info.index = VFIO_PCI_CONFIG_REGION_INDEX;
@@ -414,11 +417,28 @@ int edu_irq_off(struct edu_dev *dev)
 }
 
 /* Device registers: one access of just this width, never optimised away */
-static void edu_write32(struct edu_dev *dev, unsigned int reg, __u32 val)
+void edu_write32(struct edu_dev *dev, size_t reg, __u32 val)
 {
-	__atomic_store_n((__u32 *)(dev->bar + reg), val, __ATOMIC_RELAXED);
+	if (dev->bar)
+		__atomic_store_n((__u32 *)(dev->bar + reg), val,
+				 __ATOMIC_RELAXED);
+	else if (pwrite(dev->fd, &val, sizeof(val), dev->bar_offset + reg) < 0)
+		perror("write to BAR 0");
 }
 
+__u32 edu_read32(struct edu_dev *dev, size_t reg)
+{
+	__u32 val = ~0U;
+
+	if (dev->bar)
+		return __atomic_load_n((__u32 *)(dev->bar + reg),
+				       __ATOMIC_RELAXED);
+	if (pread(dev->fd, &val, sizeof(val), dev->bar_offset + reg) < 0)
+		perror("read from BAR 0");
+	return val;
+}
+
+/* The BAR of an edu is 1 MiB and can be mapped everywhere */
 static void edu_write64(struct edu_dev *dev, unsigned int reg, __u64 val)
 {
 	__atomic_store_n((__u64 *)(dev->bar + reg), val, __ATOMIC_RELAXED);

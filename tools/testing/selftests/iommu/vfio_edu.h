@@ -42,8 +42,10 @@ struct edu_dev {
 	int event_fd;
 	int group_fd;
 	__u32 dev_id;
+	/* BAR 0; NULL: it shares a page of the CPU and cannot be mapped */
 	__u8 *bar;
 	size_t bar_size;
+	__u64 bar_offset; /* in the device file */
 };
 
 /* Write a text to a file, a sysfs attribute for example; 0 or -errno */
@@ -76,6 +78,13 @@ void edu_close(struct edu_dev *dev);
 /* Attach to an IOAS or HWPT; if attached already this is a replace */
 int edu_attach(struct edu_dev *dev, __u32 pt_id);
 int edu_detach(struct edu_dev *dev);
+
+/*
+ * A register of BAR 0, whether it can be mapped or not. A device that does not
+ * answer reads as all ones.
+ */
+void edu_write32(struct edu_dev *dev, size_t reg, __u32 val);
+__u32 edu_read32(struct edu_dev *dev, size_t reg);
 
 int edu_irq_on(struct edu_dev *dev);
 int edu_irq_off(struct edu_dev *dev);

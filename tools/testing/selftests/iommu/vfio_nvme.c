@@ -78,15 +78,15 @@ struct nvme_cqe {
 static_assert(IDENTIFY + NVME_PAGE <= NVME_MEM_SIZE, "memory of a controller");
 static_assert(NVME_SLOTS < ENTRIES, "slots of a queue");
 
+/* The BAR is 16 KiB: where the page of the CPU is larger it may not be mapped */
 static void write32(struct nvme_ctrl *ctrl, size_t reg, __u32 val)
 {
-	__atomic_store_n((__u32 *)(ctrl->dev.bar + reg), val, __ATOMIC_RELAXED);
+	edu_write32(&ctrl->dev, reg, val);
 }
 
 static __u32 read32(struct nvme_ctrl *ctrl, size_t reg)
 {
-	return __atomic_load_n((__u32 *)(ctrl->dev.bar + reg),
-			       __ATOMIC_RELAXED);
+	return edu_read32(&ctrl->dev, reg);
 }
 
 static void write64(struct nvme_ctrl *ctrl, size_t reg, __u64 val)
