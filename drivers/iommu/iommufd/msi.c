@@ -29,9 +29,13 @@
  * hold: A paging HWPT holds a page, that is, maps it, while a group is attached
  *   to it (or to a nested HWPT of it) that needs the page, and counts these
  *   groups. So a HWPT has exactly the union of what its groups need. The counts
- *   are there while a group of the window is attached to the HWPT, or about to
- *   be. Pages that a group lets go of at once go out under one TLB flush if
- *   their slots are neighbours, which they are as the lowest free slot is taken.
+ *   are there from the first attach of a group of the window up to when either
+ *   the HWPT or the window goes, so that a replace between two HWPTs that have
+ *   been used before allocates nothing here. Pages that a group lets go of at
+ *   once go out in one call, under one TLB flush, if their slots are neighbours.
+ *
+ * The lowest free slot is always taken. So slots are mostly neighbours, and the
+ * counts are arrays, as long as the highest slot that they ever counted asks for.
  *
  * A replace goes in two steps, for an interrupt can arrive at any time in it.
  * iommufd_msi_swap_begin() makes the new HWPT hold what the group needs before
@@ -52,6 +56,7 @@
 #include <kunit/static_stub.h>
 #include <linux/align.h>
 #include <linux/iommu.h>
+#include <linux/log2.h>
 #include <linux/rbtree.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -75,8 +80,8 @@ struct iommufd_msi_window {
 	unsigned long num_slots;
 	/* Slot -> page, allocating */
 	struct xarray slots;
-	/* Object ID of a HWPT -> its struct iommufd_msi_holds */
-	struct xarray holds;
+	/* Of iommufd_msi_holds::window_item, by the object ID of the HWPT */
+	struct list_head holds;
 	/* Pages by doorbell */
 	struct rb_root doorbells;
 };
@@ -93,11 +98,14 @@ struct iommufd_msi_page {
 /* The pages of a window that a HWPT holds */
 struct iommufd_msi_holds {
 	struct iommufd_msi_window *window;
+	struct list_head window_item;
 	struct iommufd_hwpt_paging *hwpt;
+	/* Head at iommufd_msi_hwpt::holds */
+	struct list_head hwpt_item;
 	/* Groups of the window that are attached to the HWPT, or about to be */
 	unsigned int groups;
-	/* Slot -> number of groups that need the page, as a value entry */
-	struct xarray counts;
+	/* Number of groups that need the page of the slot */
+	struct iommufd_msi_counts counts;
 };
 
 /* For the tests. What allocates asks here and nowhere else. */
@@ -114,56 +122,74 @@ static void *msi_zalloc(size_t size)
 	return kzalloc(size, GFP_KERNEL_ACCOUNT);
 }
 
-/*
- * Counts in an xarray. Only the step from none to one allocates, so that the
- * way back cannot fail.
- */
-static unsigned int count_read(struct xarray *xa, unsigned long index)
+static void counts_init(struct iommufd_msi_counts *counts)
 {
-	void *entry = xa_load(xa, index);
+	memset(counts, 0, sizeof(*counts));
+	counts->count = counts->few;
+	counts->size = ARRAY_SIZE(counts->few);
+}
 
-	return entry ? xa_to_value(entry) : 0;
+static void counts_destroy(struct iommufd_msi_counts *counts)
+{
+	if (counts->count != counts->few)
+		kvfree(counts->count);
+}
+
+/* Make room for @slot. Only this allocates, so that the way back cannot fail. */
+static int counts_grow(struct iommufd_msi_counts *counts, unsigned long slot)
+{
+	unsigned long size = roundup_pow_of_two(slot + 1);
+	unsigned int *count;
+
+	if (msi_should_fail())
+		return -ENOMEM;
+	count = kvcalloc(size, sizeof(*count), GFP_KERNEL_ACCOUNT);
+	if (!count)
+		return -ENOMEM;
+	memcpy(count, counts->count, counts->size * sizeof(*count));
+	counts_destroy(counts);
+	counts->count = count;
+	counts->size = size;
+	return 0;
+}
+
+static unsigned int count_read(const struct iommufd_msi_counts *counts,
+			       unsigned long slot)
+{
+	return slot < counts->size ? counts->count[slot] : 0;
 }
 
 /* Returns the new count, or -ENOMEM */
-static int count_inc(struct xarray *xa, unsigned long index)
+static int count_inc(struct iommufd_msi_counts *counts, unsigned long slot)
 {
-	XA_STATE(xas, xa, index);
-	bool fail = false;
-	int count;
+	if (slot >= counts->size) {
+		int rc = counts_grow(counts, slot);
 
-	do {
-		xas_lock(&xas);
-		count = xa_to_value(xas_load(&xas) ?: xa_mk_value(0)) + 1;
-		if (count == 1)
-			fail = msi_should_fail();
-		if (!fail)
-			xas_store(&xas, xa_mk_value(count));
-		xas_unlock(&xas);
-	} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
-	return fail ? -ENOMEM : xas_error(&xas) ?: count;
+		if (rc)
+			return rc;
+	}
+	if (!counts->count[slot])
+		counts->used++;
+	return ++counts->count[slot];
 }
 
 /* Returns the new count */
-static int count_dec(struct xarray *xa, unsigned long index)
+static int count_dec(struct iommufd_msi_counts *counts, unsigned long slot)
 {
-	XA_STATE(xas, xa, index);
-	int count;
-
-	xas_lock(&xas);
-	count = xa_to_value(xas_load(&xas) ?: xa_mk_value(0)) - 1;
-	if (!WARN_ON(count < 0))
-		xas_store(&xas, count ? xa_mk_value(count) : NULL);
-	xas_unlock(&xas);
-	return count;
+	if (WARN_ON(!count_read(counts, slot)))
+		return -EINVAL;
+	if (!--counts->count[slot])
+		counts->used--;
+	return counts->count[slot];
 }
 
-/* Not xa_empty(): a store that fails may leave nodes that hold nothing */
-static bool count_none(struct xarray *xa)
+/* Move @slot to the first one from there on that has a count, as xa_find() */
+static bool count_find(const struct iommufd_msi_counts *counts,
+		       unsigned long *slot)
 {
-	unsigned long index = 0;
-
-	return !xa_find(xa, &index, ULONG_MAX, XA_PRESENT);
+	while (*slot < counts->size && !counts->count[*slot])
+		++*slot;
+	return *slot < counts->size;
 }
 
 /* Windows */
@@ -193,21 +219,35 @@ msi_window_get(struct iommufd_msi_table *table, unsigned long start,
 				    (PAGE_ALIGNED(last + 1) ? 1 : 0);
 	INIT_LIST_HEAD(&window->groups);
 	xa_init_flags(&window->slots, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
-	xa_init_flags(&window->holds, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&window->holds);
 	window->doorbells = RB_ROOT;
 	list_add_tail(&window->item, &table->windows);
 	return window;
 }
 
+static void msi_holds_free(struct iommufd_msi_holds *holds)
+{
+	lockdep_assert_held(&holds->window->table->lock);
+
+	WARN_ON(holds->groups || holds->counts.used);
+	counts_destroy(&holds->counts);
+	list_del(&holds->window_item);
+	list_del(&holds->hwpt_item);
+	kfree(holds);
+}
+
 static void msi_window_put(struct iommufd_msi_window *window)
 {
+	struct iommufd_msi_holds *holds, *next;
+
 	lockdep_assert_held(&window->table->lock);
 
 	if (!list_empty(&window->groups))
 		return;
-	WARN_ON(!count_none(&window->slots) || !count_none(&window->holds));
+	WARN_ON(!RB_EMPTY_ROOT(&window->doorbells));
+	list_for_each_entry_safe(holds, next, &window->holds, window_item)
+		msi_holds_free(holds);
 	xa_destroy(&window->slots);
-	xa_destroy(&window->holds);
 	list_del(&window->item);
 	kfree(window);
 }
@@ -216,13 +256,12 @@ static bool msi_window_in_ioas(struct iommufd_msi_window *window,
 			       struct iommufd_ioas *ioas)
 {
 	struct iommufd_msi_holds *holds;
-	unsigned long id;
 
 	lockdep_assert_held(&window->table->lock);
 
-	/* Those that a replace under way is going to are among them */
-	xa_for_each(&window->holds, id, holds)
-		if (holds->hwpt->ioas == ioas)
+	/* A replace under way counts as well */
+	list_for_each_entry(holds, &window->holds, window_item)
+		if (holds->groups && holds->hwpt->ioas == ioas)
 			return true;
 	return false;
 }
@@ -347,33 +386,44 @@ static void msi_page_put(struct iommufd_msi_window *window,
 /* Holds */
 
 static struct iommufd_msi_holds *
-msi_holds_get(struct iommufd_msi_window *window,
-	      struct iommufd_hwpt_paging *hwpt)
+msi_holds_alloc(struct iommufd_msi_window *window,
+		struct iommufd_hwpt_paging *hwpt)
 {
-	u32 id = hwpt->common.obj.id;
 	struct iommufd_msi_holds *holds;
-	int rc;
+	struct iommufd_msi_holds *prev;
 
 	lockdep_assert_held(&window->table->lock);
 
-	holds = xa_load(&window->holds, id);
-	if (holds) {
-		holds->groups++;
-		return holds;
-	}
-
 	holds = msi_zalloc(sizeof(*holds));
 	if (!holds)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	holds->window = window;
 	holds->hwpt = hwpt;
-	holds->groups = 1;
-	xa_init_flags(&holds->counts, XA_FLAGS_ACCOUNT);
-	rc = xa_err(xa_store(&window->holds, id, holds, GFP_KERNEL_ACCOUNT));
-	if (rc) {
-		kfree(holds);
-		return ERR_PTR(rc);
-	}
+	counts_init(&holds->counts);
+	list_for_each_entry_reverse(prev, &window->holds, window_item)
+		if (prev->hwpt->common.obj.id < hwpt->common.obj.id)
+			break;
+	list_add(&holds->window_item, &prev->window_item);
+	list_add(&holds->hwpt_item, &hwpt->msi.holds);
+	return holds;
+}
+
+static struct iommufd_msi_holds *
+msi_holds_get(struct iommufd_msi_window *window,
+	      struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_msi_holds *holds;
+
+	lockdep_assert_held(&window->table->lock);
+
+	list_for_each_entry(holds, &hwpt->msi.holds, hwpt_item)
+		if (holds->window == window)
+			goto out_get;
+	holds = msi_holds_alloc(window, hwpt);
+	if (!holds)
+		return NULL;
+out_get:
+	holds->groups++;
 	return holds;
 }
 
@@ -381,32 +431,28 @@ static void msi_holds_put(struct iommufd_msi_holds *holds)
 {
 	lockdep_assert_held(&holds->window->table->lock);
 
-	if (--holds->groups)
-		return;
-	WARN_ON(!count_none(&holds->counts));
-	xa_destroy(&holds->counts);
-	xa_erase(&holds->window->holds, holds->hwpt->common.obj.id);
-	kfree(holds);
+	holds->groups--;
 }
 
-static int msi_hold(struct iommufd_msi_holds *holds,
-		    struct iommufd_msi_page *page)
+static int msi_hold(struct iommufd_msi_holds *holds, unsigned long slot)
 {
 	struct iommufd_hw_pagetable *hwpt = &holds->hwpt->common;
+	struct iommufd_msi_page *page;
 	int count;
 	int rc;
 
 	lockdep_assert_held(&holds->window->table->lock);
 
-	count = count_inc(&holds->counts, page->slot);
+	count = count_inc(&holds->counts, slot);
 	if (count != 1)
 		return min(count, 0);
 
+	page = xa_load(&holds->window->slots, slot);
 	rc = iommu_map(hwpt->domain, page->iova, page->doorbell, PAGE_SIZE,
 		       IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
 		       GFP_KERNEL_ACCOUNT);
 	if (rc) {
-		count_dec(&holds->counts, page->slot);
+		count_dec(&holds->counts, slot);
 		return rc;
 	}
 	trace_iommufd_msi_map(hwpt->obj.id, page->iova, page->doorbell);
@@ -498,14 +544,11 @@ static void msi_release_below(struct iommufd_msi_group *mg,
 {
 	struct msi_unmap unmap;
 	unsigned long slot;
-	void *entry;
 
 	lockdep_assert_held(&mg->table->lock);
 
-	if (!end)
-		return;
 	msi_unmap_start(&unmap, holds);
-	xa_for_each_range(&mg->needs, slot, entry, 0, end - 1)
+	for (slot = 0; count_find(&mg->needs, &slot) && slot < end; slot++)
 		msi_release_slot(&unmap, slot);
 	msi_unmap_end(&unmap);
 }
@@ -520,13 +563,12 @@ static int msi_hold_all(struct iommufd_msi_group *mg,
 			struct iommufd_msi_holds *holds)
 {
 	unsigned long slot;
-	void *entry;
 	int rc;
 
 	lockdep_assert_held(&mg->table->lock);
 
-	xa_for_each(&mg->needs, slot, entry) {
-		rc = msi_hold(holds, xa_load(&mg->window->slots, slot));
+	for (slot = 0; count_find(&mg->needs, &slot); slot++) {
+		rc = msi_hold(holds, slot);
 		if (rc) {
 			msi_release_below(mg, holds, slot);
 			return rc;
@@ -550,12 +592,12 @@ static int msi_need(struct iommufd_msi_group *mg,
 		return min(count, 0);
 
 	if (mg->holds) {
-		rc = msi_hold(mg->holds, page);
+		rc = msi_hold(mg->holds, page->slot);
 		if (rc)
 			goto err_need;
 	}
 	if (mg->next_holds) {
-		rc = msi_hold(mg->next_holds, page);
+		rc = msi_hold(mg->next_holds, page->slot);
 		if (rc)
 			goto err_hold;
 	}
@@ -648,10 +690,9 @@ static void iommufd_msi_tell_pages(struct iommu_msi_owner *owner,
 		container_of(owner, struct iommufd_msi_group, owner);
 	struct iommufd_msi_page *page;
 	unsigned long slot;
-	void *entry;
 
 	mutex_lock(&mg->table->lock);
-	xa_for_each(&mg->needs, slot, entry) {
+	for (slot = 0; count_find(&mg->needs, &slot); slot++) {
 		page = xa_load(&mg->window->slots, slot);
 		fn(data, page->iova, page->doorbell);
 	}
@@ -701,7 +742,7 @@ void iommufd_msi_group_init(struct iommufd_msi_group *mg,
 	mg->table = table;
 	mg->id = id;
 	INIT_LIST_HEAD(&mg->window_item);
-	xa_init_flags(&mg->needs, XA_FLAGS_ACCOUNT);
+	counts_init(&mg->needs);
 }
 
 static void msi_group_leave_window(struct iommufd_msi_group *mg)
@@ -727,26 +768,31 @@ void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
 {
 	struct iommufd_msi_page *page;
 	unsigned long slot;
-	void *entry;
 
 	mutex_lock(&mg->table->lock);
 	WARN_ON(mg->hwpt || mg->next);
-	xa_for_each(&mg->needs, slot, entry) {
+	for (slot = 0; count_find(&mg->needs, &slot); slot++) {
 		page = xa_load(&mg->window->slots, slot);
 		page->groups--;
 		msi_page_put(mg->window, page);
 	}
-	xa_destroy(&mg->needs);
+	counts_destroy(&mg->needs);
 	msi_group_leave_window(mg);
 	mutex_unlock(&mg->table->lock);
+}
+
+static bool msi_group_is_busy(struct iommufd_msi_group *mg)
+{
+	lockdep_assert_held(&mg->table->lock);
+
+	return mg->hwpt || mg->next || mg->needs.used;
 }
 
 /**
  * iommufd_msi_group_set_window() - Choose the window of a group
  * @mg: Group to choose for
  * @start: First IOVA of the window in bytes, inclusive
- * @last: Last IOVA of the window in bytes, inclusive. If it is less than @start
- *        then the group has no window from now on.
+ * @last: Last IOVA of the window in bytes, inclusive, not less than @start
  *
  * The window has as many slots as there are whole pages of PAGE_SIZE in it.
  *
@@ -755,28 +801,47 @@ void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
 int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 				 unsigned long start, unsigned long last)
 {
-	struct iommufd_msi_window *window = NULL;
+	struct iommufd_msi_window *window;
 	int rc = 0;
 
+	if (WARN_ON(start > last))
+		return -EINVAL;
+
 	mutex_lock(&mg->table->lock);
-	if (mg->hwpt || mg->next || !count_none(&mg->needs)) {
+	if (msi_group_is_busy(mg)) {
 		rc = -EBUSY;
 		goto out_unlock;
 	}
-	if (start <= last) {
-		window = msi_window_get(mg->table, start, last);
-		if (!window) {
-			rc = -ENOMEM;
-			goto out_unlock;
-		}
+	window = msi_window_get(mg->table, start, last);
+	if (!window) {
+		rc = -ENOMEM;
+		goto out_unlock;
 	}
 	if (window != mg->window) {
 		msi_group_leave_window(mg);
 		mg->window = window;
-		if (window)
-			list_add_tail(&mg->window_item, &window->groups);
+		list_add_tail(&mg->window_item, &window->groups);
 	}
 out_unlock:
+	mutex_unlock(&mg->table->lock);
+	return rc;
+}
+
+/**
+ * iommufd_msi_group_clear_window() - Let a group have no window
+ * @mg: Group whose doorbells are not translated from now on
+ *
+ * Return: 0, -EBUSY if the group is attached or has interrupts set up
+ */
+int iommufd_msi_group_clear_window(struct iommufd_msi_group *mg)
+{
+	int rc = -EBUSY;
+
+	mutex_lock(&mg->table->lock);
+	if (!msi_group_is_busy(mg)) {
+		msi_group_leave_window(mg);
+		rc = 0;
+	}
 	mutex_unlock(&mg->table->lock);
 	return rc;
 }
@@ -866,8 +931,8 @@ static int msi_swap_prepare(struct iommufd_msi_group *mg,
 		goto err_trace;
 	}
 	holds = msi_holds_get(window, hwpt);
-	if (IS_ERR(holds)) {
-		rc = PTR_ERR(holds);
+	if (!holds) {
+		rc = -ENOMEM;
 		goto err_trace;
 	}
 	rc = msi_hold_all(mg, holds);
@@ -981,6 +1046,32 @@ void iommufd_msi_detach(struct iommufd_msi_group *mg)
 	iommufd_msi_swap_commit(mg);
 }
 
+/**
+ * iommufd_msi_hwpt_init() - Set up a HWPT that holds nothing
+ * @mh: To be set up
+ * @table: Table of the iommufd context that the HWPT belongs to
+ */
+void iommufd_msi_hwpt_init(struct iommufd_msi_hwpt *mh,
+			   struct iommufd_msi_table *table)
+{
+	mh->table = table;
+	INIT_LIST_HEAD(&mh->holds);
+}
+
+/**
+ * iommufd_msi_hwpt_destroy() - End a HWPT
+ * @mh: That of a HWPT which no group is attached to
+ */
+void iommufd_msi_hwpt_destroy(struct iommufd_msi_hwpt *mh)
+{
+	struct iommufd_msi_holds *holds, *next;
+
+	mutex_lock(&mh->table->lock);
+	list_for_each_entry_safe(holds, next, &mh->holds, hwpt_item)
+		msi_holds_free(holds);
+	mutex_unlock(&mh->table->lock);
+}
+
 /* The read-only view, /proc/PID/fdinfo/FD */
 
 static void msi_page_show(struct iommufd_msi_window *window,
@@ -990,7 +1081,6 @@ static void msi_page_show(struct iommufd_msi_window *window,
 	struct iommufd_msi_holds *holds;
 	struct iommufd_msi_group *mg;
 	unsigned long users = 0;
-	unsigned long id;
 	char sep = ' ';
 
 	lockdep_assert_held(&window->table->lock);
@@ -1001,10 +1091,10 @@ static void msi_page_show(struct iommufd_msi_window *window,
 	seq_printf(m, "msi-page:\t%#lx doorbell %#llx users %lu groups %u hwpts",
 		   page->iova, show_doorbells ? (u64)page->doorbell : 0, users,
 		   page->groups);
-	xa_for_each(&window->holds, id, holds) {
+	list_for_each_entry(holds, &window->holds, window_item) {
 		if (!count_read(&holds->counts, page->slot))
 			continue;
-		seq_printf(m, "%c%lu", sep, id);
+		seq_printf(m, "%c%u", sep, holds->hwpt->common.obj.id);
 		sep = ',';
 	}
 	seq_puts(m, sep == ' ' ? " -\n" : "\n");

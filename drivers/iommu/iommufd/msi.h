@@ -7,7 +7,6 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/xarray.h>
 
 #include "../iommu-priv.h"
 
@@ -35,6 +34,17 @@ struct iommufd_msi_table {
 	struct iommufd_msi_choice choice;
 };
 
+/* A count for each slot, see counts_grow() */
+struct iommufd_msi_counts {
+	unsigned int *count;
+	/* Slots that there is room for, all others have none */
+	unsigned long size;
+	/* Slots whose count is not 0 */
+	unsigned long used;
+	/* Where count points to at first: few machines have more doorbells */
+	unsigned int few[4];
+};
+
 /* What one iommu_group has in the table, part of struct iommufd_group */
 struct iommufd_msi_group {
 	struct iommu_msi_owner owner;
@@ -44,8 +54,8 @@ struct iommufd_msi_group {
 	/* NULL if doorbells need no translation */
 	struct iommufd_msi_window *window;
 	struct list_head window_item;
-	/* Slot -> number of interrupts that use it, as a value entry */
-	struct xarray needs;
+	/* Number of interrupts that use the slot */
+	struct iommufd_msi_counts needs;
 	/* Where the group is attached, NULL if nowhere */
 	struct iommufd_hwpt_paging *hwpt;
 	/* Where a replace under way is going to, NULL if there is none */
@@ -53,6 +63,13 @@ struct iommufd_msi_group {
 	/* What hwpt and next hold of the window, NULL without a window */
 	struct iommufd_msi_holds *holds;
 	struct iommufd_msi_holds *next_holds;
+};
+
+/* What a paging HWPT has in the table, part of struct iommufd_hwpt_paging */
+struct iommufd_msi_hwpt {
+	struct iommufd_msi_table *table;
+	/* Of iommufd_msi_holds::hwpt_item, one for each window at most */
+	struct list_head holds;
 };
 
 #ifdef CONFIG_IRQ_MSI_IOMMU
@@ -66,6 +83,7 @@ void iommufd_msi_group_init(struct iommufd_msi_group *mg,
 void iommufd_msi_group_destroy(struct iommufd_msi_group *mg);
 int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 				 unsigned long start, unsigned long last);
+int iommufd_msi_group_clear_window(struct iommufd_msi_group *mg);
 bool iommufd_msi_group_window(struct iommufd_msi_group *mg,
 			      unsigned long *start, unsigned long *last);
 bool iommufd_msi_group_conflict(struct iommufd_msi_group *mg,
@@ -80,6 +98,10 @@ int iommufd_msi_swap_begin(struct iommufd_msi_group *mg,
 			   struct iommufd_hwpt_paging *hwpt);
 void iommufd_msi_swap_commit(struct iommufd_msi_group *mg);
 void iommufd_msi_swap_abort(struct iommufd_msi_group *mg);
+
+void iommufd_msi_hwpt_init(struct iommufd_msi_hwpt *mh,
+			   struct iommufd_msi_table *table);
+void iommufd_msi_hwpt_destroy(struct iommufd_msi_hwpt *mh);
 #else
 static inline void iommufd_msi_table_init(struct iommufd_msi_table *table)
 {
@@ -108,6 +130,11 @@ static inline void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
 static inline int iommufd_msi_group_set_window(struct iommufd_msi_group *mg,
 					       unsigned long start,
 					       unsigned long last)
+{
+	return 0;
+}
+
+static inline int iommufd_msi_group_clear_window(struct iommufd_msi_group *mg)
 {
 	return 0;
 }
@@ -153,6 +180,15 @@ static inline void iommufd_msi_swap_commit(struct iommufd_msi_group *mg)
 }
 
 static inline void iommufd_msi_swap_abort(struct iommufd_msi_group *mg)
+{
+}
+
+static inline void iommufd_msi_hwpt_init(struct iommufd_msi_hwpt *mh,
+					 struct iommufd_msi_table *table)
+{
+}
+
+static inline void iommufd_msi_hwpt_destroy(struct iommufd_msi_hwpt *mh)
 {
 }
 #endif

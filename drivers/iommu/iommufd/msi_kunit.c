@@ -177,6 +177,7 @@ static int msi_test_init(struct kunit *test)
 		h->hwpt.common.obj.id = i + 1;
 		h->hwpt.common.domain = &h->domain;
 		h->hwpt.ioas = &priv->ioas[0];
+		iommufd_msi_hwpt_init(&h->hwpt.msi, &priv->table);
 	}
 	for (i = 0; i < TEST_NUM_GROUPS; i++)
 		iommufd_msi_group_init(&priv->groups[i], &priv->table, i);
@@ -199,11 +200,12 @@ static void msi_test_exit(struct kunit *test)
 		iommufd_msi_group_destroy(&priv->groups[i]);
 	}
 	KUNIT_EXPECT_TRUE(test, list_empty(&priv->table.windows));
-	iommufd_msi_table_destroy(&priv->table);
 	for (i = 0; i < TEST_NUM_HWPTS; i++) {
+		iommufd_msi_hwpt_destroy(&priv->hwpts[i].hwpt.msi);
 		KUNIT_EXPECT_EQ(test, priv->hwpts[i].num_ptes, 0);
 		xa_destroy(&priv->hwpts[i].ptes);
 	}
+	iommufd_msi_table_destroy(&priv->table);
 }
 
 /* One IOVA in every domain, from the first set-up on, attached or not */
@@ -496,6 +498,43 @@ static void msi_test_one_flush(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a->num_flushes, 1);
 }
 
+/* A replace between two HWPTs that have been used before allocates nothing */
+static void msi_test_no_allocation(struct kunit *test)
+{
+	struct msi_test *priv = test->priv;
+	struct iommufd_msi_group *mg = priv->groups;
+	struct test_hwpt *h = priv->hwpts;
+	unsigned int i;
+	int rc;
+
+	prepare_range(test, &mg[0], 0, TEST_SLOTS);
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_attach(&mg[0], &h[0].hwpt));
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_swap_begin(&mg[0], &h[1].hwpt));
+	iommufd_msi_swap_commit(&mg[0]);
+
+	priv->fail_at = 1;
+	for (i = 0; i < 4; i++) {
+		rc = iommufd_msi_swap_begin(&mg[0], &h[i % 2].hwpt);
+		KUNIT_EXPECT_EQ(test, rc, 0);
+		iommufd_msi_swap_commit(&mg[0]);
+	}
+	iommufd_msi_detach(&mg[0]);
+	KUNIT_EXPECT_EQ(test, 0, iommufd_msi_attach(&mg[1], &h[0].hwpt));
+	KUNIT_EXPECT_EQ(test, priv->fail_at, 1);
+	priv->fail_at = 0;
+
+	/* What is kept for an empty HWPT claims no IOAS and goes with the HWPT */
+	iommufd_msi_detach(&mg[1]);
+	set_window(test, &mg[2], TEST_WINDOW + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, iommufd_msi_attach(&mg[2], &h[2].hwpt));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_FALSE(test, list_empty(&h[i].hwpt.msi.holds));
+		iommufd_msi_hwpt_destroy(&h[i].hwpt.msi);
+		KUNIT_EXPECT_TRUE(test, list_empty(&h[i].hwpt.msi.holds));
+	}
+	KUNIT_EXPECT_TRUE(test, list_empty(&mg[0].window->holds));
+}
+
 /* The window stays where it is while it is in use */
 static void msi_test_window_busy(struct kunit *test)
 {
@@ -525,8 +564,12 @@ static void msi_test_window_gone(struct kunit *test)
 	struct msi_test *priv = test->priv;
 	struct iommufd_msi_group *mg = &priv->groups[0];
 	unsigned long start, last;
+	dma_addr_t iova;
 
-	KUNIT_EXPECT_EQ(test, 0, iommufd_msi_group_set_window(mg, 1, 0));
+	iova = must_prepare(test, mg, 0);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommufd_msi_group_clear_window(mg));
+	unprepare(mg, iova);
+	KUNIT_EXPECT_EQ(test, 0, iommufd_msi_group_clear_window(mg));
 	KUNIT_EXPECT_FALSE(test, iommufd_msi_group_window(mg, &start, &last));
 	KUNIT_EXPECT_EQ(test, must_prepare(test, mg, 0),
 			IOMMU_MSI_UNTRANSLATED);
@@ -671,6 +714,69 @@ static void msi_test_alloc_failure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, priv->hwpts[0].num_ptes, 2);
 }
 
+#define TEST_MANY 70
+
+static int fail_op_prepare_many(struct msi_test *priv)
+{
+	struct iommufd_msi_group *mg = &priv->groups[0];
+	dma_addr_t iova[TEST_MANY];
+	unsigned int n;
+	int rc = 0;
+
+	for (n = 0; n < TEST_MANY && !rc; n++)
+		rc = prepare(mg, n, &iova[n]);
+	if (rc)
+		for (n--; n--;)
+			unprepare(mg, iova[n]);
+	return rc;
+}
+
+static void fail_check_none(struct kunit *test)
+{
+	struct msi_test *priv = test->priv;
+	struct iommufd_msi_window *window = priv->groups[0].window;
+	unsigned int i;
+
+	for (i = 0; i < TEST_NUM_HWPTS; i++)
+		KUNIT_EXPECT_EQ(test, priv->hwpts[i].num_ptes, 0);
+	KUNIT_EXPECT_EQ(test, priv->groups[0].needs.used, 0);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&window->doorbells));
+}
+
+static void fail_check_many(struct kunit *test)
+{
+	struct msi_test *priv = test->priv;
+	unsigned int n;
+
+	KUNIT_EXPECT_EQ(test, priv->hwpts[0].num_ptes, TEST_MANY);
+	KUNIT_EXPECT_EQ(test, priv->hwpts[1].num_ptes, 0);
+	for (n = 0; n < TEST_MANY; n++)
+		expect_pte(test, &priv->hwpts[0], TEST_WINDOW + n * PAGE_SIZE,
+			   n);
+}
+
+/* Counts grow with the slots, and allocations fail in all of it */
+static void msi_test_many_doorbells(struct kunit *test)
+{
+	struct msi_test *priv = test->priv;
+	struct iommufd_msi_group *mg = &priv->groups[0];
+	unsigned int n;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			iommufd_msi_group_set_window(mg, TEST_WINDOW,
+						     TEST_WINDOW + SZ_32M - 1));
+	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_attach(mg, &priv->hwpts[0].hwpt));
+	fail_each(test, &priv->fail_at, fail_op_prepare_many, fail_check_none);
+	fail_check_many(test);
+	fail_each(test, &priv->fail_at, fail_op_swap, fail_check_many);
+	iommufd_msi_swap_commit(mg);
+	KUNIT_EXPECT_EQ(test, priv->hwpts[0].num_ptes, 0);
+	KUNIT_EXPECT_EQ(test, priv->hwpts[1].num_ptes, TEST_MANY);
+	for (n = 0; n < TEST_MANY; n++)
+		unprepare(mg, TEST_WINDOW + n * PAGE_SIZE);
+	fail_check_none(test);
+}
+
 /* The page table refuses, in the middle of a replace too */
 static void msi_test_map_failure(struct kunit *test)
 {
@@ -727,12 +833,14 @@ static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE(msi_test_two_windows),
 	KUNIT_CASE(msi_test_two_swaps),
 	KUNIT_CASE(msi_test_one_flush),
+	KUNIT_CASE(msi_test_no_allocation),
 	KUNIT_CASE(msi_test_window_busy),
 	KUNIT_CASE(msi_test_window_gone),
 	KUNIT_CASE(msi_test_does_not_fit),
 	KUNIT_CASE(msi_test_no_window),
 	KUNIT_CASE(msi_test_group_ends_first),
 	KUNIT_CASE(msi_test_alloc_failure),
+	KUNIT_CASE(msi_test_many_doorbells),
 	KUNIT_CASE(msi_test_map_failure),
 	KUNIT_CASE(msi_test_owner_ids),
 	{}

@@ -225,6 +225,17 @@ static struct iopt_range group_get_window(struct iommufd_group *igroup)
 	return window;
 }
 
+static int group_set_window(struct iommufd_group *igroup,
+			    const struct iopt_range *window)
+{
+	lockdep_assert_held(&igroup->lock);
+
+	if (!window_exists(window))
+		return iommufd_msi_group_clear_window(&igroup->msi);
+	return iommufd_msi_group_set_window(&igroup->msi, window->start,
+					    window->last);
+}
+
 /**
  * iommufd_group_init_choice() - Give a group the choice of its context
  * @igroup: Group that nobody else knows yet
@@ -262,8 +273,7 @@ int iommufd_group_bind_window(struct iommufd_group *igroup)
 		goto out_unlock;
 	old = group_get_window(igroup);
 	if (window.start != old.start || window.last != old.last)
-		rc = iommufd_msi_group_set_window(&igroup->msi, window.start,
-						  window.last);
+		rc = group_set_window(igroup, &window);
 out_unlock:
 	mutex_unlock(&igroup->lock);
 	return rc;
@@ -390,8 +400,7 @@ static int group_choose_window(struct iommufd_group *igroup,
 	/* A device with a hardware window has joined, and is not bound yet */
 	if (!window_exists(&window))
 		return -ENODEV;
-	rc = iommufd_msi_group_set_window(&igroup->msi, window.start,
-					  window.last);
+	rc = group_set_window(igroup, &window);
 	if (rc == -EBUSY)
 		return group_window_busy(igroup, conflicts);
 	if (rc)

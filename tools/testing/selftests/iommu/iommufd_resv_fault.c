@@ -50,15 +50,16 @@ static size_t page_size;
 static struct edu_func funcs[EDU_MAX_FUNCS];
 static int num_funcs;
 
-/* The raw text of reserved_regions, its length, or -errno */
-static ssize_t read_resv(int group, char *buf, size_t size, unsigned int nth)
+/* The raw text of an attribute of a group, its length, or -errno */
+static ssize_t read_attr(int group, const char *name, char *buf, size_t size,
+			 unsigned int nth)
 {
 	char path[80];
 	ssize_t len;
 	int fd;
 
-	snprintf(path, sizeof(path),
-		 "/sys/kernel/iommu_groups/%d/reserved_regions", group);
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/%s", group,
+		 name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -71,6 +72,11 @@ static ssize_t read_resv(int group, char *buf, size_t size, unsigned int nth)
 		buf[len] = 0;
 	close(fd);
 	return len;
+}
+
+static ssize_t read_resv(int group, char *buf, size_t size, unsigned int nth)
+{
+	return read_attr(group, "reserved_regions", buf, size, nth);
 }
 
 static int parse_resv(const char *text, struct region *regions)
@@ -488,6 +494,102 @@ TEST_F_TIMEOUT(resv_fault, default_domain, 1200)
 	iommufd_check(_metadata, &self->t, ioas_id, true, 0);
 	ASSERT_EQ(0, edu_irq_on(&self->t.dev));
 	ASSERT_EQ(1, edu_raise(&self->t.dev, EDU_TIMEOUT_MS));
+}
+
+/*
+ * What is only advice, the windows of the host bridge for example, is not left
+ * out either, though nothing enforces it.
+ */
+#define MAX_INFOS 64
+
+/* All regions of the device, with *num the room and then how many there are */
+static int read_infos(struct resv_test *t, struct iommu_resv_region_info *infos,
+		      __u32 *num)
+{
+	struct iommu_device_resv_regions cmd = {
+		.size = sizeof(cmd),
+		.dev_id = t->dev.dev_id,
+		.num_regions = *num,
+		.entry_size = sizeof(*infos),
+		.regions = (uintptr_t)infos,
+	};
+
+	memset(infos, 0, *num * sizeof(*infos));
+	if (ioctl(t->iommufd, IOMMU_DEVICE_RESV_REGIONS, &cmd))
+		return -errno;
+	*num = cmd.num_regions;
+	return 0;
+}
+
+static unsigned int count_windows(const struct iommu_resv_region_info *infos,
+				  __u32 num)
+{
+	unsigned int windows = 0;
+	__u32 i;
+
+	for (i = 0; i != num; i++)
+		windows += infos[i].type == IOMMU_RESV_REGION_BRIDGE_WINDOW;
+	return windows;
+}
+
+TEST_F_TIMEOUT(resv_fault, advisory_ioctl, 120)
+{
+	struct iommu_resv_region_info known[MAX_INFOS], infos[MAX_INFOS];
+	__u32 num_known = MAX_INFOS;
+	unsigned int nth;
+	__u32 num;
+	int rc;
+
+	if (!access("/sys/firmware/acpi", F_OK))
+		SKIP(return, "ACPI's interpreter breaks on failed allocations");
+
+	ASSERT_EQ(0,
+		  edu_open_bind(&self->t.dev, self->t.func, self->t.iommufd));
+	ASSERT_EQ(0, read_infos(&self->t, known, &num_known));
+	ASSERT_LT(0, count_windows(known, num_known));
+
+	for (nth = 1;; nth++) {
+		num = MAX_INFOS;
+		edu_fault_begin(nth);
+		rc = read_infos(&self->t, infos, &num);
+		if (swept(_metadata, nth, rc, true))
+			break;
+		if (rc)
+			continue;
+		ASSERT_EQ(num_known, num)
+			TH_LOG("allocation %u failed", nth);
+		ASSERT_EQ(0, memcmp(known, infos, num * sizeof(infos[0])))
+			TH_LOG("allocation %u failed", nth);
+	}
+	ASSERT_EQ(num_known, num);
+	ASSERT_EQ(0, memcmp(known, infos, num * sizeof(infos[0])));
+	/* One for each region at least */
+	ASSERT_LT(num_known, nth);
+}
+
+TEST_F_TIMEOUT(resv_fault, advisory_sysfs, 120)
+{
+	char known[4096], text[4096];
+	unsigned int nth;
+	ssize_t len;
+
+	if (!access("/sys/firmware/acpi", F_OK))
+		SKIP(return, "ACPI's interpreter breaks on failed allocations");
+
+	ASSERT_LT(0, read_attr(self->t.func->group, "iova_regions", known,
+			       sizeof(known), 0));
+	ASSERT_NE(NULL, strstr(known, "bridge-window"));
+
+	for (nth = 1;; nth++) {
+		len = read_attr(self->t.func->group, "iova_regions", text,
+				sizeof(text), nth);
+		if (swept(_metadata, nth, len < 0 ? len : 0, false))
+			break;
+		if (len >= 0)
+			ASSERT_STREQ(known, text)
+				TH_LOG("allocation %u failed", nth);
+	}
+	ASSERT_STREQ(known, text);
 }
 
 TEST_HARNESS_MAIN
