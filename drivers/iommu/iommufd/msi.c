@@ -1136,5 +1136,5 @@ void iommufd_msi_table_show(struct iommufd_msi_table *table,
 }
 
 #if IS_ENABLED(CONFIG_IOMMUFD_MSI_KUNIT_TEST)
-#include "msi_kunit.c"
+#include "msi-test.c"
 #endif

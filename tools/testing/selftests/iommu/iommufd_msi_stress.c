@@ -102,14 +102,6 @@ static void count_op(int rc)
 		__atomic_fetch_add(&num_failed, 1, __ATOMIC_RELAXED);
 }
 
-static __u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
-
 /*
  * Two ways to let an allocation fail. fail-nth counts all allocations of a
  * thread. make-it-fail only concerns what iommufd marks for it
@@ -634,7 +626,7 @@ static bool memory_is_back(const struct memory *before)
 static int run_threads(unsigned int secs, unsigned int seed)
 {
 	pthread_t threads[NUM_WORKERS + 2];
-	__u64 end = now_ms() + 1000ULL * secs;
+	__u64 end = edu_now_ms() + 1000ULL * secs;
 	struct worker w;
 	int num = 0;
 	int rc;
@@ -660,7 +652,7 @@ static int run_threads(unsigned int secs, unsigned int seed)
 		num++;
 	}
 	rc = start_siblings(seed + NUM_WORKERS + 2);
-	while (now_ms() < end)
+	while (edu_now_ms() < end)
 		usleep(100000);
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	rc = stop_siblings() ?: rc;
@@ -936,7 +928,7 @@ static void fuzz_device(struct worker *w, struct edu_dev *dev)
 
 static void test_fuzz(unsigned int secs, unsigned int seed)
 {
-	__u64 end = now_ms() + 1000ULL * secs;
+	__u64 end = edu_now_ms() + 1000ULL * secs;
 	static struct memory before;
 	struct edu_dev dev;
 	struct worker w;
@@ -954,7 +946,7 @@ static void test_fuzz(unsigned int secs, unsigned int seed)
 	worker_init(&w, seed);
 	num_ops = 0;
 	num_failed = 0;
-	for (round = 0; !bad && now_ms() < end; round++) {
+	for (round = 0; !bad && edu_now_ms() < end; round++) {
 		iommufd = open_fd();
 		first_fd = iommufd;
 		bad = edu_open_bind(&dev, &funcs[rnd(&w, num_funcs)], iommufd);
@@ -962,7 +954,7 @@ static void test_fuzz(unsigned int secs, unsigned int seed)
 			bad += check_sizes(iommufd);
 			bad += check_device_sizes(&dev);
 		}
-		for (i = 0; i != 20000 && !bad && now_ms() < end; i++) {
+		for (i = 0; i != 20000 && !bad && edu_now_ms() < end; i++) {
 			if (rnd(&w, 2)) {
 				fault_arm_nth(&w);
 				fuzz_iommufd(&w, iommufd);

@@ -40,8 +40,6 @@
 #define MAX_NTH 1000
 
 static size_t page_size;
-static struct edu_func funcs[EDU_MAX_FUNCS];
-static int num_funcs;
 
 /* Files of this thread, open all the time: to open one takes memory */
 static int nth_fd = -1;
@@ -138,23 +136,13 @@ static bool refusal(int rc)
 	       rc == -EFAULT;
 }
 
-/* Functions that are alone in their group, or that share one */
+/* A function that is alone in its group, or two that share one; how many */
 static int find_funcs(bool shared, const struct edu_func *found[2])
 {
-	int i;
-	int j;
-
-	for (i = 0; i != num_funcs; i++) {
-		for (j = 0; j != num_funcs; j++)
-			if (i != j && funcs[i].group == funcs[j].group)
-				break;
-		if (shared ? j == num_funcs : j != num_funcs)
-			continue;
-		found[0] = &funcs[i];
-		found[1] = shared ? &funcs[j] : NULL;
-		return shared ? 2 : 1;
-	}
-	return 0;
+	if (shared)
+		return edu_find_pair(true, found) ? 2 : 0;
+	found[0] = edu_find_single();
+	return found[0] ? 1 : 0;
 }
 
 enum {
@@ -208,7 +196,6 @@ static void renew_funcs(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, edu_write_file(path, "1"));
 	}
 	ASSERT_EQ(0, edu_write_file("/sys/bus/pci/rescan", "1"));
-	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
 }
 
 static void nomem_open(struct __test_metadata *_metadata, struct nomem *nm,
@@ -262,7 +249,6 @@ FIXTURE_SETUP(nomem)
 	missing = faults_setup();
 	if (missing)
 		SKIP(return, "no %s in this kernel", missing);
-	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
 	nm->num_devs = find_funcs(variant->shared, func);
 	if (!nm->num_devs)
 		SKIP(return, "no edu devices (1234:11e8) with such a group");

@@ -161,14 +161,6 @@ struct load {
 	bool stop;
 };
 
-static __u64 now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
-
 static bool load_stopped(struct load *load)
 {
 	return __atomic_load_n(&load->stop, __ATOMIC_ACQUIRE);
@@ -560,7 +552,7 @@ static void replace_until(struct load *load, __u64 end)
 	};
 	int rc;
 
-	while (now_ms() < end && !load_stopped(load)) {
+	while (edu_now_ms() < end && !load_stopped(load)) {
 		rc = replace(&replacer);
 		if (rc)
 			load_error(load, "a replace failed: %s", strerror(-rc));
@@ -695,7 +687,7 @@ static void load_join(struct load *load)
 static void load_run(struct load *load, __u64 ms)
 {
 	if (!load_open(load) && !load_start(load)) {
-		replace_until(load, now_ms() + ms);
+		replace_until(load, edu_now_ms() + ms);
 		load_stop(load);
 		load_join(load);
 	}
@@ -751,29 +743,16 @@ static void load_report(struct load *load)
 		ksft_print_msg("%s\n", load->error);
 }
 
-static struct edu_func funcs[EDU_MAX_FUNCS];
-static int num_funcs;
-
-/* The first @num disks of one group that has no more of them */
+/* A disk that is alone in its group, or two that share one */
 static bool find_disks(unsigned int num, const struct edu_func **func)
 {
-	int i;
-	int j;
+	static struct edu_func funcs[EDU_MAX_FUNCS];
+	int found = edu_claim_id(funcs, EDU_MAX_FUNCS, NVME_VENDOR, NVME_DEVICE);
 
-	for (i = 0; i != num_funcs; i++) {
-		unsigned int same = 0;
-
-		for (j = 0; j != num_funcs; j++) {
-			if (funcs[j].group != funcs[i].group)
-				continue;
-			if (same < num)
-				func[same] = &funcs[j];
-			same++;
-		}
-		if (same == num)
-			return true;
-	}
-	return false;
+	if (num == 2)
+		return edu_pick_pair(funcs, found, true, func);
+	func[0] = edu_pick_single(funcs, found);
+	return func[0];
 }
 
 FIXTURE(nvme)
@@ -811,8 +790,6 @@ FIXTURE_SETUP(nvme)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	self->load->salt = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 
-	num_funcs = edu_claim_id(funcs, EDU_MAX_FUNCS, NVME_VENDOR,
-				 NVME_DEVICE);
 	if (!find_disks(variant->num_ctrls, self->load->func))
 		SKIP(return, "no group with %u nvme (%x:%04x)",
 		     variant->num_ctrls, NVME_VENDOR, NVME_DEVICE);
@@ -842,7 +819,7 @@ TEST_F_TIMEOUT(nvme, load, 600)
 {
 	unsigned long secs = edu_env("NVME_SECS", 8);
 	struct load *load = self->load;
-	int log_fd = edu_smmu_log_open();
+	int log_fd = edu_log_open();
 	int events;
 	int i;
 	int j;
@@ -870,7 +847,7 @@ static void kill_in_mid_load(struct __test_metadata *_metadata,
 {
 	unsigned long commands = load_sum(load).commands;
 	unsigned long replaces = load_replaces(load);
-	__u64 end = now_ms() + 60000;
+	__u64 end = edu_now_ms() + 60000;
 	int status;
 
 	while (load_sum(load).commands < commands + 50 ||
@@ -878,7 +855,7 @@ static void kill_in_mid_load(struct __test_metadata *_metadata,
 		ASSERT_FALSE(load_failed(load)) {
 			TH_LOG("round %u: %s", round, load->error);
 		}
-		ASSERT_GT(end, now_ms()) {
+		ASSERT_GT(end, edu_now_ms()) {
 			TH_LOG("round %u does not get on", round);
 		}
 		usleep(1000);

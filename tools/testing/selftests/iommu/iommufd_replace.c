@@ -24,45 +24,10 @@
 #include "../kselftest_harness.h"
 #include "vfio_edu.h"
 
-static struct edu_func funcs[EDU_MAX_FUNCS];
-static int num_funcs;
-
-/* A function that is alone in its group, or NULL */
-static const struct edu_func *find_single(void)
-{
-	int i;
-	int j;
-
-	for (i = 0; i != num_funcs; i++) {
-		for (j = 0; j != num_funcs; j++)
-			if (i != j && funcs[i].group == funcs[j].group)
-				break;
-		if (j == num_funcs)
-			return &funcs[i];
-	}
-	return NULL;
-}
-
 /* Returns the number of messages about @func, closes @log_fd */
 static int count_messages(int log_fd, const struct edu_func *func)
 {
-	char line[2048];
-	int count = 0;
-	ssize_t len;
-
-	for (;;) {
-		len = read(log_fd, line, sizeof(line) - 1);
-		if (len < 0 && errno == EPIPE)
-			continue;
-		if (len <= 0)
-			break;
-		line[len] = 0;
-		if (strstr(line, func->bdf) &&
-		    strstr(line, "DMA in flight is lost"))
-			count++;
-	}
-	close(log_fd);
-	return count;
+	return edu_log_count(log_fd, func->bdf, "DMA in flight is lost");
 }
 
 FIXTURE(replace)
@@ -81,16 +46,14 @@ FIXTURE_SETUP(replace)
 
 	self->iommufd = -1;
 	edu_init(&self->dev);
-	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
-	func = find_single();
+	func = edu_find_single();
 	if (!func)
 		SKIP(return, "no edu device (1234:11e8) with its own group");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove",
 		 func->bdf);
 	ASSERT_EQ(0, edu_write_file(path, "1"));
 	ASSERT_EQ(0, edu_write_file("/sys/bus/pci/rescan", "1"));
-	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
-	func = find_single();
+	func = edu_find_single();
 	ASSERT_NE(NULL, func);
 
 	self->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -147,14 +110,14 @@ TEST_F(replace, message)
 	int log_fd;
 	int i;
 
-	log_fd = edu_smmu_log_open();
+	log_fd = edu_log_open();
 	ASSERT_LE(0, log_fd);
 	ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[0]));
 	ASSERT_EQ(0, edu_detach(&self->dev));
 	ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[0]));
 	ASSERT_EQ(0, count_messages(log_fd, self->dev.func));
 
-	log_fd = edu_smmu_log_open();
+	log_fd = edu_log_open();
 	ASSERT_LE(0, log_fd);
 	for (i = 1; i != 10; i++)
 		ASSERT_EQ(0, edu_attach(&self->dev, self->hwpt_id[i % 2]));

@@ -47,8 +47,6 @@ struct region {
 };
 
 static size_t page_size;
-static struct edu_func funcs[EDU_MAX_FUNCS];
-static int num_funcs;
 
 /* The raw text of an attribute of a group, its length, or -errno */
 static ssize_t read_attr(int group, const char *name, char *buf, size_t size,
@@ -114,22 +112,6 @@ static int read_type(int group, char *buf, size_t size)
 	return 0;
 }
 
-/* A function that is alone in its group, or NULL */
-static const struct edu_func *find_single(void)
-{
-	int i;
-	int j;
-
-	for (i = 0; i != num_funcs; i++) {
-		for (j = 0; j != num_funcs; j++)
-			if (i != j && funcs[i].group == funcs[j].group)
-				break;
-		if (j == num_funcs)
-			return &funcs[i];
-	}
-	return NULL;
-}
-
 /* What the tests and their helpers share */
 struct resv_test {
 	const struct edu_func *func;
@@ -154,8 +136,7 @@ FIXTURE_SETUP(resv_fault)
 	self->t.iommufd = -1;
 	self->t.container = -1;
 
-	num_funcs = edu_claim(funcs, EDU_MAX_FUNCS);
-	self->t.func = find_single();
+	self->t.func = edu_find_single();
 	if (!self->t.func)
 		SKIP(return, "no edu device (1234:11e8) with its own group");
 	if (!edu_fault_open())

@@ -447,15 +447,11 @@ static bool find_devices(struct edu_func *first, struct edu_func *second)
 	struct edu_func funcs[EDU_MAX_FUNCS];
 	int num = edu_claim(funcs, EDU_MAX_FUNCS);
 	int found = 0;
-	int i, j;
+	int i;
 
-	for (i = 0; i != num && found != 2; i++) {
-		for (j = 0; j != num; j++)
-			if (i != j && funcs[i].group == funcs[j].group)
-				break;
-		if (j == num)
+	for (i = 0; i != num && found != 2; i++)
+		if (edu_is_alone(funcs, num, i))
 			*(found++ ? second : first) = funcs[i];
-	}
 	return found == 2;
 }
 

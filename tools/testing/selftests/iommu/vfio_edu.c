@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -98,6 +99,15 @@ static int read_link(const char *bdf, const char *name, char *out, size_t size)
 		return -ENAMETOOLONG;
 	memcpy(out, base, len + 1);
 	return 0;
+}
+
+int edu_read_group(const char *bdf)
+{
+	char group[32];
+	int rc;
+
+	rc = read_link(bdf, "iommu_group", group, sizeof(group));
+	return rc ? rc : atoi(group);
 }
 
 /*
@@ -225,16 +235,15 @@ int edu_claim_id(struct edu_func *funcs, int max, unsigned int vendor,
 	n = scan(found, EDU_MAX_FUNCS, vendor, device);
 	for (i = 0; i != n && num != max; i++) {
 		struct edu_func *func = &found[i];
-		char group[32];
-
 		/*
 		 * With a device tree a function has no group before its driver
 		 * is probed. Without an IOMMU it has none at all.
 		 */
-		if (edu_bind_driver(func) ||
-		    read_link(func->bdf, "iommu_group", group, sizeof(group)))
+		if (edu_bind_driver(func))
 			continue;
-		func->group = atoi(group);
+		func->group = edu_read_group(func->bdf);
+		if (func->group < 0)
+			continue;
 		read_window(func);
 		funcs[num++] = *func;
 	}
@@ -244,6 +253,60 @@ int edu_claim_id(struct edu_func *funcs, int max, unsigned int vendor,
 int edu_claim(struct edu_func *funcs, int max)
 {
 	return edu_claim_id(funcs, max, EDU_VENDOR, EDU_DEVICE);
+}
+
+bool edu_is_alone(const struct edu_func *funcs, int num, int i)
+{
+	int j;
+
+	for (j = 0; j != num; j++)
+		if (i != j && funcs[i].group == funcs[j].group)
+			return false;
+	return true;
+}
+
+const struct edu_func *edu_pick_single(const struct edu_func *funcs, int num)
+{
+	int i;
+
+	for (i = 0; i != num; i++)
+		if (edu_is_alone(funcs, num, i))
+			return &funcs[i];
+	return NULL;
+}
+
+bool edu_pick_pair(const struct edu_func *funcs, int num, bool same_group,
+		   const struct edu_func *pair[2])
+{
+	int i;
+	int j;
+
+	for (i = 0; i != num; i++) {
+		for (j = i + 1; j < num; j++) {
+			bool same = funcs[i].group == funcs[j].group;
+
+			if (same != same_group)
+				continue;
+			pair[0] = &funcs[i];
+			pair[1] = &funcs[j];
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What edu_find_*() have claimed */
+static struct edu_func claimed[EDU_MAX_FUNCS];
+
+const struct edu_func *edu_find_single(void)
+{
+	return edu_pick_single(claimed, edu_claim(claimed, EDU_MAX_FUNCS));
+}
+
+bool edu_find_pair(bool same_group, const struct edu_func *pair[2])
+{
+	return edu_pick_pair(claimed, edu_claim(claimed, EDU_MAX_FUNCS),
+			     same_group, pair);
 }
 
 int edu_unbind_driver(const struct edu_func *func)
@@ -611,7 +674,7 @@ int edu_unmap(int iommufd, __u32 ioas_id, __u64 iova, size_t len)
 	return ioctl(iommufd, IOMMU_IOAS_UNMAP, &cmd) ? -errno : 0;
 }
 
-int edu_smmu_log_open(void)
+int edu_log_open(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
@@ -621,7 +684,7 @@ int edu_smmu_log_open(void)
 	return fd;
 }
 
-int edu_smmu_log_count(int log_fd)
+int edu_log_count(int log_fd, const char *word, const char *other)
 {
 	char line[2048];
 	int count = 0;
@@ -636,11 +699,16 @@ int edu_smmu_log_count(int log_fd)
 		if (len <= 0)
 			break;
 		line[len] = 0;
-		if (strstr(line, "arm-smmu") && strstr(line, "event 0x"))
+		if (strstr(line, word) && strstr(line, other))
 			count++;
 	}
 	close(log_fd);
 	return count;
+}
+
+int edu_smmu_log_count(int log_fd)
+{
+	return edu_log_count(log_fd, "arm-smmu", "event 0x");
 }
 
 static int fault_fd = -1;
@@ -707,6 +775,23 @@ bool edu_fault_end(void)
 		return false;
 	}
 	return len > 0 && !strtoul(buf, NULL, 10);
+}
+
+const char *edu_irq_result(int rc)
+{
+	if (rc == 1)
+		return "delivered";
+	if (rc == 0)
+		return "LOST";
+	return strerror(-rc);
+}
+
+__u64 edu_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
 unsigned long edu_env(const char *name, unsigned long fallback)

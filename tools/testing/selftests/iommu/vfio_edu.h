@@ -61,6 +61,22 @@ int edu_claim(struct edu_func *funcs, int max);
 /* The same for another kind of device; what does not raise or copy fits all */
 int edu_claim_id(struct edu_func *funcs, int max, unsigned int vendor,
 		 unsigned int device);
+/* Is function @i of a list the only one of its group? */
+bool edu_is_alone(const struct edu_func *funcs, int num, int i);
+/* Of a list that was claimed: one that is alone in its group, or NULL */
+const struct edu_func *edu_pick_single(const struct edu_func *funcs, int num);
+/* Two that share a group, or that do not; false: there are no such two */
+bool edu_pick_pair(const struct edu_func *funcs, int num, bool same_group,
+		   const struct edu_func *pair[2]);
+/*
+ * The same for all that edu_claim() finds. What they return is good until one
+ * of them is called again.
+ */
+const struct edu_func *edu_find_single(void);
+bool edu_find_pair(bool same_group, const struct edu_func *pair[2]);
+/* The IOMMU group of a PCI function, or a negative errno */
+int edu_read_group(const char *bdf);
+
 /* Hand the function to vfio-pci, nothing to do if it is there already */
 int edu_bind_driver(const struct edu_func *func);
 int edu_unbind_driver(const struct edu_func *func);
@@ -92,6 +108,8 @@ int edu_irq_off(struct edu_dev *dev);
 int edu_raise(struct edu_dev *dev, int timeout_ms);
 /* Wait for one that was raised before, same results */
 int edu_wait(struct edu_dev *dev, int timeout_ms);
+/* What edu_raise() and edu_wait() return, in words */
+const char *edu_irq_result(int rc);
 /* Copy @len bytes (at most 4096) from @src to @dst through the device */
 int edu_dma_copy(struct edu_dev *dev, __u64 dst, __u64 src, size_t len);
 
@@ -108,11 +126,13 @@ int edu_map(int iommufd, __u32 ioas_id, void *va, size_t len, __u64 iova);
 int edu_unmap(int iommufd, __u32 ioas_id, __u64 iova, size_t len);
 
 /*
- * Watch the kernel log for events of the SMMU: a DMA it refused. Open before
- * the test, count closes again. Count returns a negative errno if the log is
- * not readable.
+ * Watch the kernel log. Open before the test; count tells how many messages since
+ * then have both words in them, and closes again. For the SMMU these are the
+ * events by which it reports DMA that it refused. Count returns a negative errno
+ * if the log is not readable.
  */
-int edu_smmu_log_open(void);
+int edu_log_open(void);
+int edu_log_count(int log_fd, const char *word, const char *other);
 int edu_smmu_log_count(int log_fd);
 
 /*
@@ -124,6 +144,8 @@ bool edu_fault_open(void);
 void edu_fault_close(void);
 void edu_fault_begin(unsigned int nth);
 bool edu_fault_end(void);
+
+__u64 edu_now_ms(void);
 
 /* A number from the environment, for durations and counts */
 unsigned long edu_env(const char *name, unsigned long fallback);
