@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One line each for what there is to do; make help prints this list. The work is in scripts/.
-export ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES MACHINE MACHINES FORCE FROM DESTDIR CONFIG
+export NAME ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES MACHINE MACHINES FORCE FROM DESTDIR CONFIG
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:          ## this list
@@ -45,7 +45,7 @@ model:         ## the SPIN model of the MSI table, and that it notices what is l
 	@scripts/model
 check-tool:    ## the tests of iommu-resv that need no guest
 	@scripts/tool check
-capture:       ## what iommu-resv reads on MACHINE=, for its tests/captures/
+capture:       ## what iommu-resv reads on MACHINE=, for its tests/captures/NAME.tree
 	@scripts/run capture
 fuzz:          ## the parsers of iommu-resv for MINUTES= (default 1)
 	@scripts/tool fuzz
