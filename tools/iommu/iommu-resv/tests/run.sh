@@ -152,9 +152,10 @@ exits 0 "intersect: fits on one" "^Fits$" \
 	"$tool" intersect --layout "$tmp/plan.json" "$smmu"
 exits 1 "intersect: names the host that breaks it" '^Broken by .*vtd' \
 	"$tool" intersect --layout "$tmp/plan.json" "$smmu" "$vtd"
-"$tool" plan --ram 400G --base 100M --host "$smmu" --host "$vtd" --json >"$tmp/pool.json"
+"$tool" plan --ram 400G --base 100M --host "$smmu" --host "$vtd" --ignore-advisory \
+	--json >"$tmp/pool.json"
 exits 0 "intersect: a plan for the pool fits on all" '^Fits on all 2 hosts$' \
-	"$tool" intersect --layout "$tmp/pool.json" "$smmu" "$vtd"
+	"$tool" intersect --layout "$tmp/pool.json" "$smmu" "$vtd" --ignore-advisory
 exits 0 "intersect: names host and device" 'msi-sw of .*smmu.*/0000:' \
 	"$tool" intersect "$smmu" "$vtd"
 exits 0 "diff: same" '^No difference$' "$tool" diff "$smmu" "$smmu"
