@@ -42,20 +42,28 @@ def patchset_hash(patches):
     return hashlib.sha256(each.encode()).hexdigest()
 
 
+def checkout_of(kernel, version, patches, origin):
+    """A tree of the user (WORKTREE=, KSRC=) is not what patches/ says, whatever is in it"""
+    out = {"origin": origin, "valid": True}
+    own = next((w for w in ("worktree", "ksrc") if f"-{w}" in kernel), None)
+    if own:
+        return {**out, "id": f"{origin}:linux-6.12-{own}", "comment": f"Linux 6.12.y, a tree given as {own.upper()}="}
+    digest = "" if "-plain" in kernel else patchset_hash(patches)
+    return {**out, "id": f"{origin}:linux-{version}-{digest[:12] or 'plain'}", "tree_name": "stable",
+            "git_commit_name": f"v{version}", "patchset_hash": digest,
+            "comment": f"Debian's linux-source, {version}" + (f", and {len(patches)} patches" if digest else "")}
+
+
 def report(boots, version, patches, origin):
     """boots: (machine, kernel, time, result.json). The plain kernel is another checkout."""
     out = {"version": {"major": 5, "minor": 0}, "checkouts": [], "builds": [], "tests": []}
     known = set()
     for machine, kernel, stamp, run in boots:
-        plain = "-plain" in kernel
-        digest = "" if plain else patchset_hash(patches)
-        checkout = f"{origin}:linux-{version}-{digest[:12] or 'plain'}"
+        source = checkout_of(kernel, version, patches, origin)
+        checkout = source["id"]
         build = f"{checkout}-{kernel}"
         if checkout not in known:
-            out["checkouts"].append({
-                "id": checkout, "origin": origin, "tree_name": "stable", "git_commit_name": f"v{version}",
-                "patchset_hash": digest, "valid": True,
-                "comment": f"Debian's linux-source, {version}" + ("" if plain else f", and {len(patches)} patches")})
+            out["checkouts"].append(source)
         if build not in known:
             out["builds"].append({
                 "checkout_id": checkout, "id": build, "origin": origin, "status": "PASS",

@@ -196,6 +196,12 @@ class KcidbTest(unittest.TestCase):
         self.assertEqual(data["checkouts"][0]["patchset_hash"],
                          "55630d5d5f11663af2f7090957091cd48279571549cc6fc72fe533cf20c1814b")
 
+    def test_each_source_is_a_checkout(self):
+        data = kcidb.report([("m", k, 1, self.boot) for k in ("arm64", "arm64-plain", "arm64-worktree", "arm64-ksrc")],
+                            "6.12.117", [b"one"], "local")
+        self.assertEqual(kcidb.faults(data), [])
+        self.assertEqual([len(c.get("patchset_hash", "none")) for c in data["checkouts"]], [64, 0, 4, 4])
+
     def test_faults_are_found(self):
         for change in (lambda d: d["tests"][0].pop("build_id"),
                        lambda d: d["tests"][0].update(status="passed"),
