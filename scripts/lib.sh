@@ -117,7 +117,7 @@ case $PAGES in
 esac
 case $MINUTES in *[!0-9]*) die "MINUTES=$MINUTES is not a number" ;; esac
 if [ -n "$T" ]; then
-	mapfile -t words < <(tests series stock long bench dist self)
+	mapfile -t words < <(tests series stock long bench dist self peers)
 	for name in "${words[@]}"; do
 		# shellcheck disable=SC2053 # T is a glob
 		[[ $name != $T ]] || { found=1; break; }

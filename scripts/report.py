@@ -9,6 +9,7 @@ replaced by what the last run of a command left in build/report/:
   output CMD         the last output of make CMD, as it was printed
   output CMD REGEX   of that only the lines that match, and the first and the last one
   machines           what make check booted: machine, kernel, programs, counts, seconds
+  peers              what make peers ran: device, kernel, back end, counts, seconds
   skips              the reasons for skipped tests, by machine
 A block whose command has not been run stays as it is and is named.
 """
@@ -33,14 +34,14 @@ def lines_of(folder, cmd):
         raise Missing(f"make {cmd}") from None
 
 
-def boots(folder):
+def boots(folder, cmd="check"):
     try:
-        with open(os.path.join(folder, "check.boots"), encoding="utf-8") as f:
+        with open(os.path.join(folder, cmd + ".boots"), encoding="utf-8") as f:
             rows = [line.rstrip("\n").split("\t") for line in f]
     except FileNotFoundError:
-        raise Missing("make check") from None
+        raise Missing(f"make {cmd}") from None
     if not rows:
-        raise Missing("make check")
+        raise Missing(f"make {cmd}")
     for machine, kernel, path in rows:
         with open(os.path.join(path, "result.json"), encoding="utf-8") as f:
             yield machine, kernel, json.load(f)
@@ -85,6 +86,29 @@ def machines(folder):
     return "\n".join(out) + "\n"
 
 
+def back_end(name):
+    """VFIO's own tests have it in the name of each variant; the others use iommufd"""
+    m = re.search(r"\.(iommufd_compat_type1|vfio_type1|iommufd)", name)
+    return m[1].replace("vfio_", "").replace("_", " ") if m else "iommufd"
+
+
+def peers(folder):
+    rows = {}
+    for _, kernel, r in boots(folder, "peers"):
+        name = "plain 6.12" if "plain" in kernel else "series"
+        for t in r["tests"]:
+            row = rows.setdefault((t["suite"], name, back_end(t["name"])),
+                                  {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0})
+            row[t["status"]] += 1
+            row["seconds"] += t["seconds"]
+    out = ["| Device | Kernel | Back end | Passed | Failed | Skipped | Seconds |",
+           "| --- | --- | --- | --: | --: | --: | --: |"]
+    for (suite, kernel, back), r in rows.items():
+        out.append(f"| {suite} | {kernel} | {back} | {r['passed']} | {r['failed']} | "
+                   f"{r['skipped']} | {round(r['seconds'])} |")
+    return "\n".join(out) + "\n"
+
+
 def skips(folder):
     why = {}
     for machine, kernel, r in boots(folder):
@@ -102,10 +126,12 @@ def skips(folder):
 def main():
     folder, stale = sys.argv[1], []
 
+    blocks = {"output": output, "machines": machines, "peers": peers, "skips": skips}
+
     def fill(m):
         name, *args = m[2].split(None, 2)
         try:
-            return m[1] + {"output": output, "machines": machines, "skips": skips}[name](folder, *args) + m[4]
+            return m[1] + blocks[name](folder, *args) + m[4]
         except Missing as e:
             stale.append(f"{m[2]}: run {e} first")
             return m[0]

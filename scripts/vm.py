@@ -43,6 +43,8 @@ def program(cmd):
     return next(w for w in cmd.split() if "=" not in w)
 
 
+# Groups whose tests the series does not bring
+NO_PROGRAM = {"stock", "self", "dist", "capture", "peers"}
 # What a test program runs in turn
 COMPANIONS = {"iommu_resv_tool": ["iommu-resv"], "capture": ["capture-host.sh"]}
 
@@ -57,7 +59,7 @@ def read_table(groups, machine, glob, tests_dir):
                 not any(fnmatch.fnmatch(machine, m) for m in machines.split(",")):
             continue
         prog = program(cmd)
-        if not set(group.split(",")) & {"stock", "self", "dist", "capture"} and not prog.startswith("@") and \
+        if not set(group.split(",")) & NO_PROGRAM and not prog.startswith("@") and \
                 not any(map(os.path.exists, (f"{tests_dir}/{prog}", f"{SELFTESTS}/{prog}.c"))):
             print(f"note: {prog} is not in this series")
             continue
@@ -100,6 +102,7 @@ def arguments():
     ap.add_argument("--root", help="a folder whose files go into the guest too")
     ap.add_argument("--lava", metavar="FOLDER", help="with --shell: do not boot, leave here what "
                     "a LAVA job needs: initramfs.cpio, run.list, disks, qemu.json")
+    ap.add_argument("--qemu", help="another QEMU than the one in PATH")
     ap.add_argument("--pack", help="the kselftest pack for make dist-tests, /pack.tar.gz in the guest")
     ap.add_argument("--gdb", metavar="PORT", help="start stopped with a gdb server")
     ap.add_argument("--quiet", action="store_true", help="no word on what fails: it should")
@@ -115,7 +118,9 @@ def machine_of(args):
     cfg = machines[args.machine]
     if args.memory:
         cfg["memory"] = args.memory
-    if not shutil.which(QEMU[cfg["arch"]]):
+    if "command" in cfg and not args.root:
+        die(f"the machine {args.machine} is for {cfg['command']} only")
+    if not args.qemu and not shutil.which(QEMU[cfg["arch"]]):
         die(f"{QEMU[cfg['arch']]} is missing; scripts/deps installs it")
     return cfg
 
@@ -233,7 +238,7 @@ def qemu_command(cfg, args, initrd):
         cpu = ["-cpu", "host"]
     # icount makes guest time count instructions, which is what make bench measures
     smp = ["-smp", "1", "-icount", "shift=0"] if args.icount else ["-smp", "2"]
-    cmd = [QEMU[arch], "-accel", accel, *shlex.split(cfg["qemu"]), *cpu, *smp,
+    cmd = [args.qemu or QEMU[arch], "-accel", accel, *shlex.split(cfg["qemu"]), *cpu, *smp,
            "-m", cfg["memory"], *shlex.split(cfg["devices"]), *disks(cfg, out),
            "-nodefaults", "-display", "none", "-no-reboot",
            "-kernel", args.kernel, "-initrd", initrd, "-append", kernel_arguments(cfg, args)]
