@@ -14,7 +14,7 @@ src=$build/src
 : "${ARCH:=}" "${BASELINE:=}" "${DEBUG:=}" "${PAGES:=}" "${KSRC:=}" "${WORKTREE:=}" "${T:=}" "${V:=}"
 : "${MACHINE:=}" "${MINUTES:=}" "${FORCE:=}"
 # Set by our own scripts: a kernel for measuring, one for compiling only, the first N patches,
-# all patches but these, all but for one edit
+# all patches but these, all but for these edits, one on a line
 : "${BENCH:=}" "${COMPILE:=}" "${STEP:=}" "${WITHOUT:=}" "${UNDO:=}"
 : "${JOBS:=$(nproc)}"
 
