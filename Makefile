@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One line each for what there is to do; make help prints this list. The work is in scripts/.
-export NAME ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES MACHINE MACHINES KERNELS FORCE FROM DESTDIR CONFIG
+export NAME ARCH BASELINE DEBUG PAGES KSRC WORKTREE T V ACCEL MINUTES MACHINE MACHINES KERNELS FORCE FROM TO DESTDIR CONFIG
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:          ## this list
