@@ -524,6 +524,44 @@ static void resv_test_cached(struct kunit *test)
 	expect_alloc(test, 0, TOP - PAGES(3));
 }
 
+#ifdef CONFIG_FAILSLAB
+/*
+ * A range that finds no memory is not left out: the DMA API does not use the
+ * domain then, and the next try starts from nothing
+ */
+static void resv_test_no_memory(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	unsigned int nth;
+	bool failed;
+	int rc;
+
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		kunit_skip(test, "kmemleak allocates with what is tested");
+
+	resv_test_region(&priv->devs[0], TOP - PAGES(1), PAGE_SIZE,
+			 IOMMU_RESV_RESERVED);
+	resv_test_region(&priv->devs[0], TOP - PAGES(3), PAGE_SIZE,
+			 IOMMU_RESV_DIRECT);
+
+	for (nth = 1;; nth++) {
+		/* By default this spares all allocations that may wait */
+		current->fail_nth = nth;
+		rc = resv_test_join(priv, 0);
+		failed = !current->fail_nth;
+		current->fail_nth = 0;
+		if (!failed)
+			break;
+		KUNIT_ASSERT_EQ(test, -ENOMEM, rc);
+		KUNIT_EXPECT_FALSE(test, priv->devs[0].dev->dma_iommu);
+	}
+	KUNIT_ASSERT_EQ(test, 0, rc);
+	KUNIT_EXPECT_EQ(test, 3, nth);
+	expect_alloc(test, 0, TOP - PAGES(2));
+	expect_alloc(test, 1, TOP - PAGES(4));
+}
+#endif /* CONFIG_FAILSLAB */
+
 /* Hardware MSI regions of two devices, the same one: its doorbell is its IOVA */
 static void resv_test_hw_msi(struct kunit *test)
 {
@@ -609,6 +647,9 @@ static struct kunit_case resv_test_cases[] = {
 	KUNIT_CASE(resv_test_late),
 	KUNIT_CASE(resv_test_too_late),
 	KUNIT_CASE(resv_test_cached),
+#ifdef CONFIG_FAILSLAB
+	KUNIT_CASE(resv_test_no_memory),
+#endif
 	KUNIT_CASE(resv_test_hw_msi),
 	KUNIT_CASE(resv_test_window),
 	KUNIT_CASE(resv_test_keep),

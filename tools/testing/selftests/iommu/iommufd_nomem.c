@@ -379,7 +379,12 @@ TEST_F_TIMEOUT(nomem, replace_ioas, 1200)
 		      true);
 }
 
-/* The first attach of a device, whose interrupts are set up before */
+/*
+ * The first attach of a device, whose interrupts are set up before. Of two, the
+ * first may be there already when the second finds no memory, and has to come
+ * back. Without "iommu/arm-smmu-v3: Remember which domain a device is attached
+ * to" the kernel warns at the replace that follows.
+ */
 TEST_F_TIMEOUT(nomem, attach, 1200)
 {
 	struct nomem *nm = &self->nomem;
@@ -409,6 +414,9 @@ TEST_F_TIMEOUT(nomem, attach, 1200)
 		if (nm->num_devs == 2)
 			ASSERT_EQ(0, edu_attach(&nm->dev[1],
 						nm->pt[PT_IOAS0]));
+		works(_metadata, nm, nth);
+		/* The driver does not believe to be elsewhere */
+		ASSERT_EQ(0, attach(nm, nm->pt[PT_HWPT1]));
 		works(_metadata, nm, nth);
 		nomem_close(nm);
 	}
