@@ -624,6 +624,46 @@ static void resv_test_keep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, priv->cookie.num_ptes, 4);
 }
 
+/* The same with IOVAs from below, and what is kept there is no buffer either */
+static void resv_test_wraparound(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	struct iommu_domain *domain = &priv->cookie.domain;
+	u64 page = doorbell(9) - TEST_OFFSET;
+
+	iommu_dma_set_iova_policy(domain, IOMMU_IOVA_POLICY_WRAPAROUND);
+	resv_test_region(&priv->devs[0], PAGES(2), PAGES(2),
+			 IOMMU_RESV_RESERVED);
+	/* Overlaps that, and is not in use yet */
+	resv_test_region(&priv->devs[1], PAGES(3), PAGES(3), IOMMU_RESV_DIRECT);
+	resv_test_region(&priv->devs[2], PAGES(6), PAGES(2), IOMMU_RESV_DIRECT);
+
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 0));
+	KUNIT_EXPECT_EQ(test, IOMMU_IOVA_POLICY_WRAPAROUND,
+			iommu_dma_iova_policy(domain));
+	expect_alloc(test, 0, PAGES(1));
+	KUNIT_ASSERT_EQ(test, 0, resv_test_join(priv, 1));
+	expect_alloc(test, 1, PAGES(6));
+	/* Too late for this one */
+	KUNIT_EXPECT_EQ(test, -EBUSY, resv_test_join(priv, 2));
+	expect_alloc(test, 2, PAGES(7));
+
+	/* An MSI that outlives its owner, just ahead of the cursor */
+	KUNIT_EXPECT_EQ(test, 0, iommu_dma_keep_msi(domain, PAGES(8), page));
+	KUNIT_EXPECT_EQ(test, 0, iommu_dma_keep_msi(domain, PAGES(8), page));
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, PAGES(8)), page);
+	KUNIT_EXPECT_EQ(test, -EEXIST,
+			iommu_dma_keep_msi(domain, PAGES(7), page));
+	expect_alloc(test, 3, PAGES(9));
+
+	/* A mapping that fails gives its IOVA back, for the next round */
+	priv->cookie.map_error = -EADDRINUSE;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			resv_test_alloc(priv, 4, &(u64){ 0 }));
+	priv->cookie.map_error = 0;
+	expect_alloc(test, 4, PAGES(11));
+}
+
 /* Nothing to do for a domain that the DMA API does not use */
 static void resv_test_no_dma_domain(struct kunit *test)
 {
@@ -653,6 +693,7 @@ static struct kunit_case resv_test_cases[] = {
 	KUNIT_CASE(resv_test_hw_msi),
 	KUNIT_CASE(resv_test_window),
 	KUNIT_CASE(resv_test_keep),
+	KUNIT_CASE(resv_test_wraparound),
 	KUNIT_CASE(resv_test_no_dma_domain),
 	{}
 };

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A driver for tests of the DMA API: the edu device of QEMU
+ *
+ * It binds to nothing on its own, but to a device whose driver_override names it.
+ * Then /sys/kernel/debug/iova_edu/<device>/ has
+ *
+ * copy   Write a number: so often a page goes to the device and back, each time
+ *        with other data in other pages. EIO if anything comes back different.
+ * late   Write a number: so often the device writes to a page that the driver has
+ *        unmapped before. Another page has been mapped meanwhile. Read: how often
+ *        that was done, and how often the device got at neither of the pages.
+ * bench  Write "<bytes> <mappings> <times>": maps and unmaps so many bytes so often,
+ *        with so many other pages mapped. Read: nanoseconds for each time.
+ */
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/io.h>
+#include <linux/iopoll.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#define EDU_DMA_SRC	0x80
+#define EDU_DMA_DST	0x88
+#define EDU_DMA_COUNT	0x90
+#define EDU_DMA_CMD	0x98
+#define EDU_DMA_RUN	BIT(0)
+#define EDU_DMA_TO_RAM	BIT(1)
+/* Its memory, at an address of its own */
+#define EDU_BUFFER	0x40000
+/* Half of it: QEMU 7.2 takes the last byte to be outside, and gives up */
+#define EDU_BYTES	SZ_2K
+/* It has 28 address lines unless it is told otherwise */
+#define EDU_DMA_MASK	DMA_BIT_MASK(28)
+
+struct iova_edu {
+	struct pci_dev *pdev;
+	void __iomem *bar;
+	struct dentry *dir;
+	/* One test at a time */
+	struct mutex lock;
+	struct page *pages[2];
+	u32 pattern;
+	unsigned int tried;
+	unsigned int caught;
+	u64 bench_ns;
+};
+
+static struct dentry *iova_edu_dir;
+
+static int edu_dma(struct iova_edu *edu, dma_addr_t iova, u32 dir)
+{
+	u32 val;
+
+	writeq(dir ? EDU_BUFFER : iova, edu->bar + EDU_DMA_SRC);
+	writeq(dir ? iova : EDU_BUFFER, edu->bar + EDU_DMA_DST);
+	writeq(EDU_BYTES, edu->bar + EDU_DMA_COUNT);
+	writeq(EDU_DMA_RUN | dir, edu->bar + EDU_DMA_CMD);
+	/* It takes 100 ms, whatever the size */
+	return read_poll_timeout(readl, val, !(val & EDU_DMA_RUN), 2000,
+				 5 * USEC_PER_SEC, false,
+				 edu->bar + EDU_DMA_CMD);
+}
+
+static void edu_fill(struct iova_edu *edu, struct page *page, u32 pattern)
+{
+	u32 *p = page_address(page);
+	unsigned int i;
+
+	for (i = 0; i < EDU_BYTES / sizeof(*p); i++)
+		p[i] = pattern + i;
+}
+
+static bool edu_has(struct iova_edu *edu, struct page *page, u32 pattern)
+{
+	u32 *p = page_address(page);
+	unsigned int i;
+
+	for (i = 0; i < EDU_BYTES / sizeof(*p); i++)
+		if (p[i] != pattern + i)
+			return false;
+	return true;
+}
+
+static int edu_transfer(struct iova_edu *edu, struct page *page, u32 dir)
+{
+	enum dma_data_direction dma_dir = dir ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+	struct device *dev = &edu->pdev->dev;
+	dma_addr_t iova;
+	int ret;
+
+	iova = dma_map_page(dev, page, 0, EDU_BYTES, dma_dir);
+	if (dma_mapping_error(dev, iova))
+		return -ENOMEM;
+	ret = edu_dma(edu, iova, dir);
+	dma_unmap_page(dev, iova, EDU_BYTES, dma_dir);
+	return ret;
+}
+
+/* To the device and back */
+static int edu_copy(struct iova_edu *edu)
+{
+	int ret;
+
+	edu->pattern += EDU_BYTES;
+	edu_fill(edu, edu->pages[0], edu->pattern);
+	edu_fill(edu, edu->pages[1], ~edu->pattern);
+	ret = edu_transfer(edu, edu->pages[0], 0);
+	if (!ret)
+		ret = edu_transfer(edu, edu->pages[1], EDU_DMA_TO_RAM);
+	if (!ret && !edu_has(edu, edu->pages[1], edu->pattern))
+		ret = -EIO;
+	return ret;
+}
+
+/* The bug that the wraparound policy shows: it is caught if no page has changed */
+static int edu_late(struct iova_edu *edu)
+{
+	struct device *dev = &edu->pdev->dev;
+	dma_addr_t iova, other;
+	int ret;
+
+	edu->pattern += EDU_BYTES;
+	edu_fill(edu, edu->pages[0], edu->pattern);
+	edu_fill(edu, edu->pages[1], ~edu->pattern);
+
+	iova = dma_map_page(dev, edu->pages[0], 0, EDU_BYTES, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(dev, iova))
+		return -ENOMEM;
+	/* What it will write then is something else, and the IOTLB is warm */
+	ret = edu_dma(edu, iova, 0);
+	dma_unmap_page(dev, iova, EDU_BYTES, DMA_BIDIRECTIONAL);
+	if (ret)
+		return ret;
+	edu_fill(edu, edu->pages[0], ~edu->pattern);
+
+	other = dma_map_page(dev, edu->pages[1], 0, EDU_BYTES,
+			     DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(dev, other))
+		return -ENOMEM;
+	ret = edu_dma(edu, iova, EDU_DMA_TO_RAM);
+	dma_unmap_page(dev, other, EDU_BYTES, DMA_BIDIRECTIONAL);
+	if (ret)
+		return ret;
+	edu->tried++;
+	edu->caught += edu_has(edu, edu->pages[0], ~edu->pattern) &&
+		       edu_has(edu, edu->pages[1], ~edu->pattern);
+	return 0;
+}
+
+static int edu_repeat(struct file *file, const char __user *buf, size_t count,
+		      int (*fn)(struct iova_edu *edu))
+{
+	struct iova_edu *edu = ((struct seq_file *)file->private_data)->private;
+	unsigned int times;
+	int ret;
+
+	ret = kstrtouint_from_user(buf, count, 0, &times);
+	if (ret)
+		return ret;
+	mutex_lock(&edu->lock);
+	edu->tried = 0;
+	edu->caught = 0;
+	while (times-- && !ret) {
+		ret = fn(edu);
+		if (!ret && signal_pending(current))
+			ret = -EINTR;
+	}
+	mutex_unlock(&edu->lock);
+	return ret;
+}
+
+static int copy_show(struct seq_file *m, void *unused)
+{
+	return 0;
+}
+
+static ssize_t copy_write(struct file *file, const char __user *buf,
+			  size_t count, loff_t *pos)
+{
+	return edu_repeat(file, buf, count, edu_copy) ?: count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(copy);
+
+static int late_show(struct seq_file *m, void *unused)
+{
+	struct iova_edu *edu = m->private;
+
+	seq_printf(m, "%u %u\n", edu->tried, edu->caught);
+	return 0;
+}
+
+static ssize_t late_write(struct file *file, const char __user *buf,
+			  size_t count, loff_t *pos)
+{
+	return edu_repeat(file, buf, count, edu_late) ?: count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(late);
+
+struct edu_bench {
+	unsigned int bytes;
+	unsigned int mappings;
+	unsigned int times;
+	void *buf;
+	dma_addr_t *iovas;
+};
+
+static int edu_bench_map(struct iova_edu *edu, struct edu_bench *bench)
+{
+	struct device *dev = &edu->pdev->dev;
+	ktime_t begin = 0;
+	dma_addr_t iova;
+	unsigned int i;
+
+	/* Once before, for what is allocated at the first time */
+	for (i = 0; i <= bench->times; i++) {
+		if (i == 1)
+			begin = ktime_get();
+		iova = dma_map_single(dev, bench->buf, bench->bytes,
+				      DMA_TO_DEVICE);
+		if (dma_mapping_error(dev, iova))
+			return -ENOMEM;
+		dma_unmap_single(dev, iova, bench->bytes, DMA_TO_DEVICE);
+	}
+	edu->bench_ns = div_u64(ktime_to_ns(ktime_sub(ktime_get(), begin)),
+				bench->times);
+	return 0;
+}
+
+static int edu_bench(struct iova_edu *edu, struct edu_bench *bench)
+{
+	struct device *dev = &edu->pdev->dev;
+	unsigned int mapped = 0;
+	int ret = 0;
+
+	bench->buf = alloc_pages_exact(max_t(size_t, bench->bytes, PAGE_SIZE),
+				       GFP_KERNEL);
+	bench->iovas = vcalloc(bench->mappings + 1, sizeof(*bench->iovas));
+	if (!bench->buf || !bench->iovas)
+		ret = -ENOMEM;
+	while (!ret && mapped < bench->mappings) {
+		bench->iovas[mapped] = dma_map_single(dev, bench->buf,
+						      PAGE_SIZE, DMA_TO_DEVICE);
+		ret = dma_mapping_error(dev, bench->iovas[mapped]);
+		if (!ret)
+			mapped++;
+		cond_resched();
+	}
+	if (!ret)
+		ret = edu_bench_map(edu, bench);
+	while (mapped--)
+		dma_unmap_single(dev, bench->iovas[mapped], PAGE_SIZE,
+				 DMA_TO_DEVICE);
+	vfree(bench->iovas);
+	if (bench->buf)
+		free_pages_exact(bench->buf,
+				 max_t(size_t, bench->bytes, PAGE_SIZE));
+	return ret;
+}
+
+static int bench_show(struct seq_file *m, void *unused)
+{
+	struct iova_edu *edu = m->private;
+
+	seq_printf(m, "%llu\n", edu->bench_ns);
+	return 0;
+}
+
+static ssize_t bench_write(struct file *file, const char __user *ubuf,
+			   size_t count, loff_t *pos)
+{
+	struct iova_edu *edu = ((struct seq_file *)file->private_data)->private;
+	struct edu_bench bench = {};
+	char buf[64] = {};
+	int ret;
+
+	if (count >= sizeof(buf))
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, count))
+		return -EFAULT;
+	if (sscanf(buf, "%u %u %u", &bench.bytes, &bench.mappings,
+		   &bench.times) != 3 || !bench.bytes || bench.bytes > SZ_4M ||
+	    bench.mappings > 1000000 || !bench.times)
+		return -EINVAL;
+	mutex_lock(&edu->lock);
+	/* Room for all mappings; no DMA is done */
+	ret = dma_set_mask(&edu->pdev->dev, DMA_BIT_MASK(32));
+	if (!ret)
+		ret = edu_bench(edu, &bench);
+	dma_set_mask(&edu->pdev->dev, EDU_DMA_MASK);
+	mutex_unlock(&edu->lock);
+	return ret ?: count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(bench);
+
+static int iova_edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct iova_edu *edu;
+	int ret;
+
+	edu = devm_kzalloc(&pdev->dev, sizeof(*edu), GFP_KERNEL);
+	if (!edu)
+		return -ENOMEM;
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return ret;
+	edu->bar = pcim_iomap(pdev, 0, 0);
+	if (!edu->bar)
+		return -ENOMEM;
+	ret = dma_set_mask_and_coherent(&pdev->dev, EDU_DMA_MASK);
+	if (ret)
+		return ret;
+	edu->pages[0] = alloc_page(GFP_KERNEL);
+	edu->pages[1] = alloc_page(GFP_KERNEL);
+	if (!edu->pages[0] || !edu->pages[1]) {
+		ret = -ENOMEM;
+		goto err_pages;
+	}
+	mutex_init(&edu->lock);
+	edu->pdev = pdev;
+	pci_set_drvdata(pdev, edu);
+	pci_set_master(pdev);
+	edu->dir = debugfs_create_dir(pci_name(pdev), iova_edu_dir);
+	debugfs_create_file("copy", 0600, edu->dir, edu, &copy_fops);
+	debugfs_create_file("late", 0600, edu->dir, edu, &late_fops);
+	debugfs_create_file("bench", 0600, edu->dir, edu, &bench_fops);
+	return 0;
+
+err_pages:
+	if (edu->pages[0])
+		__free_page(edu->pages[0]);
+	if (edu->pages[1])
+		__free_page(edu->pages[1]);
+	return ret;
+}
+
+static void iova_edu_remove(struct pci_dev *pdev)
+{
+	struct iova_edu *edu = pci_get_drvdata(pdev);
+
+	debugfs_remove(edu->dir);
+	pci_clear_master(pdev);
+	__free_page(edu->pages[0]);
+	__free_page(edu->pages[1]);
+}
+
+/* No table of IDs: see driver_override */
+static struct pci_driver iova_edu_driver = {
+	.name = "iova_edu",
+	.probe = iova_edu_probe,
+	.remove = iova_edu_remove,
+};
+
+static int __init iova_edu_init(void)
+{
+	int ret;
+
+	iova_edu_dir = debugfs_create_dir("iova_edu", NULL);
+	ret = pci_register_driver(&iova_edu_driver);
+	if (ret)
+		debugfs_remove(iova_edu_dir);
+	return ret;
+}
+module_init(iova_edu_init);
+
+static void __exit iova_edu_exit(void)
+{
+	pci_unregister_driver(&iova_edu_driver);
+	debugfs_remove(iova_edu_dir);
+}
+module_exit(iova_edu_exit);
+
+MODULE_DESCRIPTION("Tests of the DMA API with the edu device of QEMU");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,872 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the wraparound policy for IOVAs
+ *
+ * The spaces of the tests are small: zones of some leaves instead of 4 GiB and
+ * more. A model knows the state of each page, and says by looking at one page
+ * after the other what an allocation must return. The IOTLB is a model as well:
+ * a page that was given out is in it until it is flushed, and must not be when it
+ * is given out again.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/kthread.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/prandom.h>
+#include <linux/vmalloc.h>
+
+#include "iova-wrap.h"
+
+#define START		5UL
+#define SPLIT		(2 * WRAP_LEAF_PAGES)
+#define SPAN		(1 * WRAP_LEAF_PAGES)
+#define END		(6 * WRAP_LEAF_PAGES)
+#define LOW_PAGES	(SPLIT - START)
+#define NO_LIMIT	(END - 1)
+/* As the flush queue, in ticks of the test's own clock */
+#define PERIOD		10
+
+static unsigned int steps = 50000;
+module_param(steps, uint, 0444);
+MODULE_PARM_DESC(steps, "random operations of each test that does some");
+
+enum page_state {
+	PAGE_IS_FREE,
+	PAGE_IS_BUSY,
+	PAGE_IS_FREED,
+	PAGE_IS_RESV,
+};
+
+struct wrap_test {
+	struct iova_space space;
+	/* The model: what each page is, and where the searches begin */
+	u8 state[END];
+	unsigned long cursor[WRAP_NUM_ZONES];
+	unsigned long span_last;
+	/* Pages that the IOTLB holds, and when they were unmapped, 0 if they are not */
+	bool tlb[END];
+	u64 unmapped_at[END];
+	u64 now;
+	u64 deadline;
+	unsigned int num_flushes;
+	/* Called in the middle of a flush that does not hold the lock */
+	void (*in_flush)(struct kunit *test);
+	struct kunit *test;
+};
+
+static void test_flush_iotlb(void *arg)
+{
+	struct wrap_test *priv = arg;
+	void (*in_flush)(struct kunit *test) = priv->in_flush;
+
+	priv->num_flushes++;
+	memset(priv->tlb, 0, sizeof(priv->tlb));
+	if (in_flush) {
+		priv->in_flush = NULL;
+		in_flush(priv->test);
+	}
+}
+
+/* Zones of a size that a test can go through */
+static void test_init_space(struct kunit *test, struct iova_space *space)
+{
+	struct wrap_zone *low, *high;
+
+	KUNIT_ASSERT_EQ(test, 0, iova_space_init(space, &iova_policy_wraparound,
+						 PAGE_SIZE, START));
+	low = &space->wrap->zones[WRAP_LOW];
+	high = &space->wrap->zones[WRAP_HIGH];
+	low->last = SPLIT - 1;
+	low->span_last = SPLIT - 1;
+	high->first = SPLIT;
+	high->cursor = SPLIT;
+	high->last = END - 1;
+	high->span_last = SPLIT + SPAN - 1;
+}
+
+static int wrap_test_init(struct kunit *test)
+{
+	struct wrap_test *priv;
+
+	priv = vzalloc(sizeof(*priv));
+	KUNIT_ASSERT_NOT_NULL(test, priv);
+	test->priv = priv;
+	priv->test = test;
+	priv->now = 1;
+	test_init_space(test, &priv->space);
+	iova_wrap_set_flush(&priv->space, test_flush_iotlb, priv);
+	priv->cursor[WRAP_LOW] = START;
+	priv->cursor[WRAP_HIGH] = SPLIT;
+	priv->span_last = SPLIT + SPAN - 1;
+	return 0;
+}
+
+static void wrap_test_exit(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+
+	if (!priv)
+		return;
+	if (priv->space.iovad.granule)
+		iova_space_destroy(&priv->space);
+	vfree(priv);
+}
+
+static unsigned long model_search(struct wrap_test *priv, unsigned long lo,
+				  unsigned long hi, unsigned long pages)
+{
+	unsigned long align = roundup_pow_of_two(pages);
+	unsigned long pfn, i;
+
+	for (pfn = ALIGN(lo, align); pfn + pages - 1 <= hi; pfn += align) {
+		for (i = 0; i < pages; i++)
+			if (priv->state[pfn + i] != PAGE_IS_FREE)
+				break;
+		if (i == pages)
+			return pfn;
+	}
+	return 0;
+}
+
+static bool model_wrap(struct wrap_test *priv, unsigned int zone)
+{
+	unsigned long first = zone == WRAP_LOW ? START : SPLIT;
+	unsigned long last = zone == WRAP_LOW ? SPLIT - 1 : END - 1;
+	bool moved = priv->cursor[zone] != first;
+	unsigned long i;
+
+	priv->cursor[zone] = first;
+	for (i = first; i <= last; i++) {
+		if (priv->state[i] == PAGE_IS_FREED) {
+			priv->state[i] = PAGE_IS_FREE;
+			moved = true;
+		}
+	}
+	return moved;
+}
+
+static unsigned long model_zone_alloc(struct wrap_test *priv, unsigned int zone,
+				      unsigned long pages, unsigned long limit)
+{
+	unsigned long first = zone == WRAP_LOW ? START : SPLIT;
+	unsigned long span = zone == WRAP_LOW ? SPLIT - 1 : priv->span_last;
+	unsigned long hi = min(span, limit);
+	unsigned long pfn;
+
+	if (hi < first)
+		return 0;
+	pfn = model_search(priv, priv->cursor[zone], hi, pages);
+	if (!pfn && model_wrap(priv, zone))
+		pfn = model_search(priv, first, hi, pages);
+	while (!pfn && zone == WRAP_HIGH &&
+	       priv->span_last < min(limit, END - 1)) {
+		unsigned long old = priv->span_last;
+
+		priv->span_last = min(END - 1, old + (old - SPLIT + 1));
+		pfn = model_search(priv, old + 1, min(limit, priv->span_last),
+				   pages);
+	}
+	if (pfn) {
+		memset(priv->state + pfn, PAGE_IS_BUSY, pages);
+		priv->cursor[zone] = pfn + pages;
+	}
+	return pfn;
+}
+
+static unsigned long model_alloc(struct wrap_test *priv, unsigned long pages,
+				 unsigned long limit)
+{
+	unsigned long pfn = 0;
+
+	if (limit >= SPLIT)
+		pfn = model_zone_alloc(priv, WRAP_HIGH, pages, limit);
+	return pfn ?: model_zone_alloc(priv, WRAP_LOW, pages, limit);
+}
+
+/* Allocates, compares with the model, and lets the device use the pages */
+static unsigned long test_alloc(struct kunit *test, unsigned long pages,
+				unsigned long limit)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long expected = model_alloc(priv, pages, limit);
+	unsigned long pfn, i;
+
+	pfn = iova_space_alloc(&priv->space, pages, limit, true);
+	KUNIT_ASSERT_EQ_MSG(test, pfn, expected, "%lu pages up to %#lx", pages,
+			    limit);
+	if (!pfn)
+		return 0;
+	for (i = pfn; i < pfn + pages; i++) {
+		if (priv->tlb[i])
+			KUNIT_FAIL(test, "a stale translation of %#lx", i);
+		priv->tlb[i] = true;
+		priv->unmapped_at[i] = 0;
+	}
+	return pfn;
+}
+
+static void model_free(struct wrap_test *priv, unsigned long pfn,
+		       unsigned long pages)
+{
+	bool ahead = pfn >= priv->cursor[pfn >= SPLIT];
+
+	memset(priv->state + pfn, ahead ? PAGE_IS_FREED : PAGE_IS_FREE, pages);
+}
+
+/* As an unmap in a strict domain: the IOTLB is flushed before */
+static void test_free(struct kunit *test, unsigned long pfn,
+		      unsigned long pages)
+{
+	struct wrap_test *priv = test->priv;
+
+	memset(priv->tlb + pfn, 0, pages);
+	iova_space_free(&priv->space, pfn, pages);
+	model_free(priv, pfn, pages);
+}
+
+/* As one in a lazy domain */
+static void test_free_lazy(struct kunit *test, unsigned long pfn,
+			   unsigned long pages)
+{
+	struct wrap_test *priv = test->priv;
+	LIST_HEAD(freelist);
+	unsigned long i;
+
+	/* The device has used it to the last */
+	for (i = pfn; i < pfn + pages; i++) {
+		priv->tlb[i] = true;
+		priv->unmapped_at[i] = priv->now;
+	}
+	priv->space.ops->free_lazy(&priv->space, pfn, pages, &freelist);
+	model_free(priv, pfn, pages);
+	if (!priv->deadline)
+		priv->deadline = priv->now + PERIOD;
+}
+
+static u64 test_wraps(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct iova_wrap_stats stats;
+
+	iova_wrap_get_stats(&priv->space, &stats);
+	return stats.wraps;
+}
+
+/* One behind the other, and never what was just freed */
+static void wrap_test_order(struct kunit *test)
+{
+	unsigned long i;
+
+	for (i = 0; i < LOW_PAGES; i++) {
+		KUNIT_ASSERT_EQ(test, START + i, test_alloc(test, 1, SPLIT - 1));
+		test_free(test, START + i, 1);
+	}
+	KUNIT_EXPECT_EQ(test, 0, test_wraps(test));
+	/* The whole round was free, but had to be gone through */
+	KUNIT_EXPECT_EQ(test, START, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 1, test_wraps(test));
+}
+
+/* Aligned to the size, or the next power of two; nothing above the limit */
+static void wrap_test_alignment(struct kunit *test)
+{
+	static const unsigned long sizes[] = { 1, 2, 3, 5, 8, 31, 32, 33, 63, 64,
+		65, 100, 128, 129, 512, 1000, 2048, 4095, 4096, 4097, 6000, 8192 };
+	unsigned long pfn, other;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		/* Something small before it makes the cursor odd */
+		other = test_alloc(test, 1, NO_LIMIT);
+		pfn = test_alloc(test, sizes[i], NO_LIMIT);
+		KUNIT_ASSERT_NE_MSG(test, pfn, 0, "%lu pages", sizes[i]);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(pfn,
+						   roundup_pow_of_two(sizes[i])));
+		test_free(test, pfn, sizes[i]);
+		test_free(test, other, 1);
+	}
+}
+
+/* A device gets nothing that it does not reach, and does not disturb the others */
+static void wrap_test_limits(struct kunit *test)
+{
+	unsigned long pfn, i;
+
+	for (i = 0; i < 3 * LOW_PAGES; i++) {
+		pfn = test_alloc(test, 1, SPLIT - 1);
+		KUNIT_ASSERT_TRUE(test, pfn >= START && pfn < SPLIT);
+		test_free(test, pfn, 1);
+
+		/* Has the upper zone for itself, and all pages in turn */
+		pfn = test_alloc(test, 1, NO_LIMIT);
+		KUNIT_ASSERT_EQ(test, pfn, SPLIT + i % SPAN);
+		test_free(test, pfn, 1);
+	}
+
+	/* A limit in the zone */
+	for (i = 0; i < 100; i++) {
+		pfn = test_alloc(test, 3, 99);
+		KUNIT_ASSERT_TRUE(test, pfn >= START && pfn + 2 <= 99);
+		test_free(test, pfn, 3);
+		pfn = test_alloc(test, 3, SPLIT + 99);
+		KUNIT_ASSERT_TRUE(test, pfn >= SPLIT && pfn + 2 <= SPLIT + 99);
+		test_free(test, pfn, 3);
+	}
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, START - 1));
+	KUNIT_EXPECT_EQ(test, START, test_alloc(test, 1, START));
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, START));
+}
+
+/* What was allocated in an earlier round is not given out in this one */
+static void wrap_test_ahead(struct kunit *test)
+{
+	unsigned long i;
+
+	for (i = 0; i < LOW_PAGES; i++)
+		KUNIT_ASSERT_EQ(test, START + i, test_alloc(test, 1, SPLIT - 1));
+	test_free(test, START + 100, 1);
+	KUNIT_ASSERT_EQ(test, START + 100, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 1, test_wraps(test));
+
+	/* The cursor is at 101. What is ahead of it has to wait as well. */
+	test_free(test, START + 200, 1);
+	test_free(test, START + 50, 1);
+	KUNIT_ASSERT_EQ(test, START + 50, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 2, test_wraps(test));
+	KUNIT_ASSERT_EQ(test, START + 200, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 2, test_wraps(test));
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, SPLIT - 1));
+}
+
+/* Blocks that stay, as coherent buffers do: 1, 1000, every other page */
+static void wrap_test_long_lived(struct kunit *test)
+{
+	static const unsigned long every[] = { LOW_PAGES, LOW_PAGES / 1000, 2 };
+	struct wrap_test *priv = test->priv;
+	unsigned long i, pfn, round, kept;
+	unsigned int n;
+
+	for (n = 0; n < ARRAY_SIZE(every); n++) {
+		kept = 0;
+		for (i = 0; i < LOW_PAGES; i++) {
+			pfn = test_alloc(test, 1, SPLIT - 1);
+			if (i % every[n])
+				test_free(test, pfn, 1);
+			else
+				kept++;
+		}
+		/* The space is never empty, and goes round nevertheless */
+		for (round = 0; round < 3; round++) {
+			u64 wraps = test_wraps(test);
+
+			for (i = 0; i < LOW_PAGES - kept; i++)
+				test_free(test,
+					  test_alloc(test, 1, SPLIT - 1), 1);
+			KUNIT_EXPECT_EQ(test, 1, test_wraps(test) - wraps);
+		}
+		/* Two pages side by side are in every gap but those of one page */
+		if (every[n] > 2) {
+			pfn = test_alloc(test, 2, SPLIT - 1);
+			KUNIT_ASSERT_NE(test, pfn, 0);
+			test_free(test, pfn, 2);
+		} else {
+			KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 2, SPLIT - 1));
+		}
+		iova_space_destroy(&priv->space);
+		test_init_space(test, &priv->space);
+		memset(priv->state, 0, sizeof(priv->state));
+		memset(priv->tlb, 0, sizeof(priv->tlb));
+		priv->cursor[WRAP_LOW] = START;
+	}
+}
+
+/* Full is an error, and what is freed helps */
+static void wrap_test_exhaustion(struct kunit *test)
+{
+	unsigned long i;
+
+	for (i = 0; i < LOW_PAGES; i++)
+		KUNIT_ASSERT_NE(test, 0, test_alloc(test, 1, SPLIT - 1));
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, SPLIT - 1));
+	test_free(test, START + 7, 1);
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 2, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, START + 7, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, SPLIT - 1));
+
+	/* A device that reaches more takes the lower zone when the upper is full */
+	for (i = SPLIT; i < END; i++)
+		KUNIT_ASSERT_EQ(test, i, test_alloc(test, 1, NO_LIMIT));
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, NO_LIMIT));
+	test_free(test, START + 9, 1);
+	KUNIT_EXPECT_EQ(test, START + 9, test_alloc(test, 1, NO_LIMIT));
+
+	for (i = START; i < END; i++)
+		test_free(test, i, 1);
+	KUNIT_EXPECT_EQ(test, WRAP_LEAF_PAGES,
+			test_alloc(test, WRAP_LEAF_PAGES, SPLIT - 1));
+}
+
+/* The upper zone goes round in a part of it as long as that suffices */
+static void wrap_test_grow(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct wrap_zone *high = &priv->space.wrap->zones[WRAP_HIGH];
+	unsigned long i;
+
+	for (i = 0; i < 3 * SPAN; i++)
+		test_free(test, test_alloc(test, 1, NO_LIMIT), 1);
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + SPAN - 1);
+	for (i = 0; i < SPAN; i++)
+		test_alloc(test, 1, NO_LIMIT);
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + SPAN - 1);
+	KUNIT_EXPECT_EQ(test, SPLIT + SPAN, test_alloc(test, 1, NO_LIMIT));
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + 2 * SPAN - 1);
+	/* As far as it takes, at once */
+	KUNIT_EXPECT_EQ(test, SPLIT + 2 * SPAN,
+			test_alloc(test, 2 * SPAN, NO_LIMIT));
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + 4 * SPAN - 1);
+}
+
+static int test_reserve(struct kunit *test, unsigned long first,
+			unsigned long last)
+{
+	struct wrap_test *priv = test->priv;
+	int ret;
+
+	ret = iova_space_reserve(&priv->space, first, last);
+	if (!ret)
+		memset(priv->state + first, PAGE_IS_RESV,
+		       min(last, END - 1) - first + 1);
+	return ret;
+}
+
+/* Reserved pages are not given out, whatever lies around them */
+static void wrap_test_reserved(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long i, pfn;
+
+	/* A page, all but the ends of two leaves, a leaf and a bit */
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, START + 3, START + 3));
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, 100,
+					      2 * WRAP_LEAF_PAGES - 100));
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, SPLIT, SPLIT +
+					      WRAP_LEAF_PAGES + 1));
+	/* From here to the end of everything, as a host bridge may say */
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, END - 2 * WRAP_LEAF_PAGES,
+					      ULONG_MAX >> PAGE_SHIFT));
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, 50, 100));
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, 200, 200));
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, START, END));
+
+	for (i = 0; i < 2 * END; i++) {
+		pfn = test_alloc(test, 1 + i % 7, i % 2 ? SPLIT - 1 : NO_LIMIT);
+		if (pfn)
+			test_free(test, pfn, 1 + i % 7);
+	}
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, WRAP_LEAF_PAGES, SPLIT - 1));
+	/* Leaves that hold nothing but what is reserved come and go */
+	for (i = 0; i < 3; i++) {
+		pfn = test_alloc(test, 64, SPLIT - 1);
+		KUNIT_ASSERT_NE(test, pfn, 0);
+		test_free(test, pfn, 64);
+	}
+	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
+}
+
+/* In a space that is in use: not what somebody has, but what was freed */
+static void wrap_test_reserve_late(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long pfn = test_alloc(test, 4, SPLIT - 1);
+	unsigned long i;
+
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, pfn + 3, pfn + 3));
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, START, pfn));
+	KUNIT_EXPECT_EQ(test, 0, test_reserve(test, pfn + 4, pfn + 4));
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, pfn + 4, pfn + 4));
+
+	/* Behind the cursor, and unmapped lazily: flushed first */
+	test_free_lazy(test, pfn, 4);
+	KUNIT_EXPECT_EQ(test, 0, priv->num_flushes);
+	KUNIT_EXPECT_EQ(test, 0, test_reserve(test, pfn, pfn));
+	KUNIT_EXPECT_EQ(test, 1, priv->num_flushes);
+	KUNIT_EXPECT_FALSE(test, priv->tlb[pfn]);
+
+	/* Ahead of it */
+	for (i = 0; i < LOW_PAGES - 2; i++)
+		test_alloc(test, 1, SPLIT - 1);
+	test_free(test, pfn + 1, 1);
+	KUNIT_EXPECT_EQ(test, pfn + 1, test_alloc(test, 1, SPLIT - 1));
+	test_free(test, pfn + 100, 1);
+	test_free(test, pfn + 101, 1);
+	KUNIT_EXPECT_EQ(test, 0, test_reserve(test, pfn + 100, pfn + 100));
+	KUNIT_EXPECT_EQ(test, pfn + 101, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, SPLIT - 1));
+}
+
+static struct wrap_leaf *no_leaf(void)
+{
+	return NULL;
+}
+
+/* Without memory for a leaf an allocation fails and changes nothing */
+static void wrap_test_nomem(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long first, pfn, i;
+
+	first = test_alloc(test, 1, SPLIT - 1);
+	KUNIT_ASSERT_EQ(test, first, START);
+
+	kunit_activate_static_stub(test, iova_wrap_alloc_leaf, no_leaf);
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(&priv->space, WRAP_LEAF_PAGES,
+						  SPLIT - 1, true));
+	/* A free of any kind needs none, nor does a page in a leaf that is there */
+	pfn = test_alloc(test, 1, SPLIT - 1);
+	KUNIT_EXPECT_EQ(test, pfn, START + 1);
+	test_free(test, pfn, 1);
+	test_free_lazy(test, first, 1);
+	kunit_deactivate_static_stub(test, iova_wrap_alloc_leaf);
+
+	/* The second of two leaves fails: the first is given back */
+	pfn = test_alloc(test, WRAP_LEAF_PAGES, SPLIT - 1);
+	KUNIT_ASSERT_EQ(test, pfn, WRAP_LEAF_PAGES);
+	test_free(test, pfn, WRAP_LEAF_PAGES);
+	kunit_activate_static_stub(test, iova_wrap_alloc_leaf, no_leaf);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				iova_space_alloc(&priv->space,
+						 2 * WRAP_LEAF_PAGES, NO_LIMIT,
+						 true));
+	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
+	kunit_deactivate_static_stub(test, iova_wrap_alloc_leaf);
+	KUNIT_EXPECT_EQ(test, SPLIT, iova_space_alloc(&priv->space,
+						      2 * WRAP_LEAF_PAGES,
+						      NO_LIMIT, true));
+}
+
+/* The clock of the test goes on, and the timer with it */
+static void test_tick(struct kunit *test, unsigned int ticks)
+{
+	struct wrap_test *priv = test->priv;
+
+	while (ticks--) {
+		priv->now++;
+		if (priv->deadline != priv->now)
+			continue;
+		priv->deadline = 0;
+		priv->space.ops->flush(&priv->space);
+	}
+}
+
+/* No page stays in the IOTLB longer than a period after it was unmapped */
+static void expect_bound(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long i;
+
+	for (i = START; i < END; i++)
+		if (priv->tlb[i] && priv->unmapped_at[i] &&
+		    priv->now - priv->unmapped_at[i] > PERIOD)
+			KUNIT_FAIL(test, "%#lx was unmapped %llu ticks ago", i,
+				   priv->now - priv->unmapped_at[i]);
+}
+
+/* One flush for a round, and one at the end of a period */
+static void wrap_test_lazy(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long i, round;
+
+	for (round = 1; round <= 5; round++) {
+		for (i = 0; i < LOW_PAGES; i++)
+			test_free_lazy(test, test_alloc(test, 1, SPLIT - 1), 1);
+		KUNIT_EXPECT_EQ(test, priv->num_flushes, round - 1);
+	}
+	/* Nothing happens any more, and what is left is flushed */
+	test_tick(test, PERIOD - 1);
+	KUNIT_EXPECT_EQ(test, priv->num_flushes, 4);
+	test_tick(test, 1);
+	KUNIT_EXPECT_EQ(test, priv->num_flushes, 5);
+	expect_bound(test);
+	/* And then there is nothing to flush */
+	test_tick(test, 10 * PERIOD);
+	priv->space.ops->flush(&priv->space);
+	KUNIT_EXPECT_EQ(test, priv->num_flushes, 5);
+	test_alloc(test, 1, SPLIT - 1);
+	KUNIT_EXPECT_EQ(test, priv->num_flushes, 5);
+}
+
+/* While the timer flushes, another CPU frees a page and wraps */
+static void free_and_wrap(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned int before = priv->num_flushes;
+	unsigned long i;
+
+	test_free_lazy(test, START, 1);
+	for (i = 0; i < LOW_PAGES; i++)
+		test_free_lazy(test, test_alloc(test, 1, SPLIT - 1), 1);
+	KUNIT_EXPECT_EQ(test, priv->num_flushes, before + 1);
+}
+
+static void wrap_test_wrap_in_flush(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+
+	KUNIT_ASSERT_EQ(test, START, test_alloc(test, 1, SPLIT - 1));
+	test_free_lazy(test, test_alloc(test, 1, SPLIT - 1), 1);
+	priv->in_flush = free_and_wrap;
+	test_tick(test, PERIOD);
+	/* What was freed in the middle of the flush is not covered by it */
+	KUNIT_EXPECT_LT(test, priv->space.wrap->flush_seq,
+			priv->space.wrap->free_seq);
+	test_tick(test, PERIOD);
+	KUNIT_EXPECT_EQ(test, priv->space.wrap->flush_seq,
+			priv->space.wrap->free_seq);
+}
+
+struct test_block {
+	unsigned long pfn;
+	unsigned long pages;
+};
+
+#define NUM_BLOCKS	600
+
+static unsigned long random_pages(struct rnd_state *rnd)
+{
+	u32 r = prandom_u32_state(rnd);
+
+	switch (r % 16) {
+	case 0:
+		return 1 + (r >> 8) % 5000;
+	case 1 ... 3:
+		return 1 + (r >> 8) % 200;
+	case 4 ... 7:
+		return 1 + (r >> 8) % 16;
+	default:
+		return 1;
+	}
+}
+
+static void test_random(struct kunit *test, u64 seed, bool lazy)
+{
+	static const unsigned long limits[] = { SPLIT - 1, NO_LIMIT, NO_LIMIT,
+		SPLIT + 300, 500, START + 1 };
+	struct wrap_test *priv = test->priv;
+	struct test_block *blocks, *b;
+	struct rnd_state rnd;
+	unsigned int i;
+
+	blocks = kunit_kcalloc(test, NUM_BLOCKS, sizeof(*blocks), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, blocks);
+	prandom_seed_state(&rnd, seed);
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, 1000, 1100));
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, SPLIT + 64, SPLIT + 127));
+
+	for (i = 0; i < steps; i++) {
+		b = &blocks[prandom_u32_state(&rnd) % NUM_BLOCKS];
+		if (!b->pfn) {
+			b->pages = random_pages(&rnd);
+			b->pfn = test_alloc(test, b->pages,
+					    limits[prandom_u32_state(&rnd) %
+						   ARRAY_SIZE(limits)]);
+		} else if (lazy && prandom_u32_state(&rnd) % 4) {
+			test_free_lazy(test, b->pfn, b->pages);
+			b->pfn = 0;
+		} else {
+			test_free(test, b->pfn, b->pages);
+			b->pfn = 0;
+		}
+		if (lazy && !(prandom_u32_state(&rnd) % 16)) {
+			test_tick(test, prandom_u32_state(&rnd) % 4);
+			if (!(i % 32))
+				expect_bound(test);
+		}
+		if (!(i % 1024))
+			cond_resched();
+	}
+	for (i = 0; i < NUM_BLOCKS; i++)
+		if (blocks[i].pfn)
+			test_free(test, blocks[i].pfn, blocks[i].pages);
+	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
+	KUNIT_EXPECT_GT(test, test_wraps(test), steps / 5000);
+}
+
+static void wrap_test_random(struct kunit *test)
+{
+	test_random(test, 1, false);
+}
+
+static void wrap_test_random_lazy(struct kunit *test)
+{
+	test_random(test, 2, true);
+}
+
+#define MAX_THREADS	8
+#define HELD		40
+
+struct wrap_thread {
+	struct wrap_test *priv;
+	struct task_struct *task;
+	struct completion done;
+	unsigned long *owned;
+	unsigned int nr;
+	unsigned int num_allocs;
+	unsigned int bad;
+};
+
+static void wrap_thread_disown(struct wrap_thread *thread, struct test_block *b)
+{
+	unsigned long i;
+
+	for (i = b->pfn; i < b->pfn + b->pages; i++)
+		if (!test_and_clear_bit(i, thread->owned))
+			thread->bad++;
+}
+
+static int wrap_thread_fn(void *arg)
+{
+	struct wrap_thread *thread = arg;
+	struct iova_space *space = &thread->priv->space;
+	struct test_block held[HELD] = {}, *b;
+	struct rnd_state rnd;
+	unsigned int i;
+	unsigned long p;
+	LIST_HEAD(none);
+
+	prandom_seed_state(&rnd, thread->nr);
+	for (i = 0; i < steps; i++) {
+		b = &held[prandom_u32_state(&rnd) % HELD];
+		if (b->pfn) {
+			wrap_thread_disown(thread, b);
+			if (prandom_u32_state(&rnd) % 2)
+				iova_space_free(space, b->pfn, b->pages);
+			else
+				space->ops->free_lazy(space, b->pfn, b->pages,
+						      &none);
+			b->pfn = 0;
+			if (!(i % 512))
+				space->ops->flush(space);
+			continue;
+		}
+		b->pages = 1 + prandom_u32_state(&rnd) % 20;
+		b->pfn = iova_space_alloc(space, b->pages,
+					  prandom_u32_state(&rnd) % 2 ?
+					  SPLIT - 1 : NO_LIMIT, true);
+		if (!b->pfn)
+			continue;
+		thread->num_allocs++;
+		for (p = 0; p < b->pages; p++)
+			if (test_and_set_bit(b->pfn + p, thread->owned))
+				thread->bad++;
+		if (!(i % 256))
+			cond_resched();
+	}
+	for (b = held; b < held + HELD; b++) {
+		if (!b->pfn)
+			continue;
+		wrap_thread_disown(thread, b);
+		iova_space_free(space, b->pfn, b->pages);
+	}
+	complete(&thread->done);
+	return 0;
+}
+
+static void no_flush(void *arg)
+{
+}
+
+/* On all CPUs at once no page has two owners */
+static void wrap_test_concurrent(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct wrap_thread *threads;
+	unsigned long *owned;
+	unsigned int cpu, n = 0, i;
+
+	threads = kunit_kcalloc(test, MAX_THREADS, sizeof(*threads), GFP_KERNEL);
+	owned = kunit_kcalloc(test, BITS_TO_LONGS(END), sizeof(*owned),
+			      GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, threads);
+	KUNIT_ASSERT_NOT_NULL(test, owned);
+	iova_wrap_set_flush(&priv->space, no_flush, NULL);
+
+	for_each_online_cpu(cpu) {
+		struct wrap_thread *thread = &threads[n];
+
+		if (n == MAX_THREADS)
+			break;
+		thread->priv = priv;
+		thread->owned = owned;
+		thread->nr = n;
+		init_completion(&thread->done);
+		thread->task = kthread_create_on_cpu(wrap_thread_fn, thread, cpu,
+						     "iova-wrap/%u");
+		if (IS_ERR(thread->task)) {
+			KUNIT_FAIL(test, "no thread for CPU %u", cpu);
+			break;
+		}
+		n++;
+	}
+	for (i = 0; i < n; i++)
+		wake_up_process(threads[i].task);
+	for (i = 0; i < n; i++) {
+		wait_for_completion(&threads[i].done);
+		KUNIT_EXPECT_EQ(test, 0, threads[i].bad);
+		KUNIT_EXPECT_GT(test, threads[i].num_allocs, steps / 4);
+	}
+	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
+	KUNIT_EXPECT_GT(test, test_wraps(test), 0);
+}
+
+/* The window of an MSI cookie: in order, and none comes back but the last */
+static void linear_test(struct kunit *test)
+{
+	struct iova_space space;
+
+	KUNIT_ASSERT_EQ(test, 0, iova_space_init(&space, &iova_policy_linear,
+						 PAGE_SIZE, 1));
+	KUNIT_EXPECT_EQ(test, 1, iova_space_alloc(&space, 1, 3, true));
+	KUNIT_EXPECT_EQ(test, 2, iova_space_alloc(&space, 1, 3, true));
+	iova_space_free(&space, 2, 1);
+	KUNIT_EXPECT_EQ(test, 2, iova_space_alloc(&space, 1, 3, true));
+	KUNIT_EXPECT_EQ(test, 3, iova_space_alloc(&space, 1, 3, true));
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(&space, 1, 3, true));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iova_space_reserve(&space, 2, 2));
+	iova_space_destroy(&space);
+}
+
+static struct kunit_case wrap_test_cases[] = {
+	KUNIT_CASE(wrap_test_order),
+	KUNIT_CASE(wrap_test_alignment),
+	KUNIT_CASE(wrap_test_limits),
+	KUNIT_CASE(wrap_test_ahead),
+	KUNIT_CASE(wrap_test_long_lived),
+	KUNIT_CASE(wrap_test_exhaustion),
+	KUNIT_CASE(wrap_test_grow),
+	KUNIT_CASE(wrap_test_reserved),
+	KUNIT_CASE(wrap_test_reserve_late),
+	KUNIT_CASE(wrap_test_nomem),
+	KUNIT_CASE(wrap_test_lazy),
+	KUNIT_CASE(wrap_test_wrap_in_flush),
+	KUNIT_CASE_SLOW(wrap_test_random),
+	KUNIT_CASE_SLOW(wrap_test_random_lazy),
+	KUNIT_CASE_SLOW(wrap_test_concurrent),
+	KUNIT_CASE(linear_test),
+	{}
+};
+
+static struct kunit_suite wrap_test_suite = {
+	.name = "iommu-dma-iova-wrap",
+	.init = wrap_test_init,
+	.exit = wrap_test_exit,
+	.test_cases = wrap_test_cases,
+};
+
+kunit_test_suites(&wrap_test_suite);

@@ -1,0 +1,884 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Wraparound: IOVAs upward from a cursor, none again before it has gone round
+ *
+ * A space has two zones, below and above 4 GiB, each with a cursor. An allocation
+ * gets the first gap at or past the cursor that holds it, and moves the cursor
+ * behind itself. What is in use is skipped, for ever if need be. When nothing up
+ * to the limit of the device fits, the cursor *wraps*: it goes back to the start
+ * of the zone, and the search is done once more. If that fails as well there is
+ * no room. So an allocation searches a zone twice at most, and never waits.
+ *
+ * When an IOVA may be given out again
+ * -----------------------------------
+ * A page that is freed is not given out before the cursor of its zone has wrapped
+ * after that. If the page is behind the cursor this needs no care: the cursor does
+ * not get there without a wrap. If it is ahead, having been allocated in an earlier
+ * round, the page is marked as *freed* but stays busy, and the next wrap gives it
+ * back.
+ *
+ * In a strict domain the IOTLB holds nothing of a page when the page is freed. In a
+ * lazy domain it may. Each lazy free has a number (@free_seq), taken under the lock
+ * after the page table was changed; @flush_seq is the highest number that a
+ * finished flush covers, which is one that began after the number was taken. A wrap
+ * with @flush_seq < @free_seq flushes everything first, with the lock held: nothing
+ * is freed meanwhile. So for each page that is given out again:
+ *
+ *	unmap < free_seq taken < flush begins < flush ends < wrap < alloc
+ *
+ * and with that no stale translation of it exists. This needs no list of what is
+ * stale, however much that is. The same flush comes when the period of the flush
+ * queue ends, whose timer the caller of iova_policy_ops.free_lazy starts: that
+ * bounds the time during which a device may reach what was unmapped, to the time
+ * that it is with a flush queue. Such a flush does not need the lock: if a wrap
+ * does not find it finished, it flushes again.
+ *
+ * Two zones
+ * ---------
+ * Devices of a domain may have different DMA masks. One cursor would have to wrap
+ * for each allocation of a 32-bit device if another device had moved it above 4
+ * GiB. With two zones no device moves the cursor of the other kind. A device that
+ * reaches both zones is served from the upper one, and from the lower one when
+ * that is full. (dma-iommu.c asks for the lower one first for PCI devices, for
+ * the sake of hardware with broken 64-bit DMA, with every policy.) A limit inside
+ * of a zone makes the cursor wrap early, for all devices of the zone: not more than
+ * once for each time that the space below the limit was gone through, unless that
+ * is full.
+ *
+ * The page tables of most IOMMU drivers stay when what they map is gone: going
+ * through 4 GiB leaves 8 MiB of them, with 4K pages. The upper zone is too large for
+ * that. It begins with WRAP_SPAN pages, and doubles when they do not suffice.
+ *
+ * Where it is written down
+ * ------------------------
+ * A bit for each page, set if it is busy, and one more if it is freed, in leaves of
+ * 4096 pages that exist as long as any of these is busy. An allocation is a search
+ * in the leaf of the cursor, nearly always; a free clears bits and needs no memory.
+ * A tree of ranges would need a node for each, and a tree whose nodes are shared
+ * like the maple tree can need one to remove a range. An allocation can need a new
+ * leaf and fails if there is no memory for it, as an allocation of a node would.
+ * The search passes each leaf once in a round, a full one at its count and another
+ * one word by word. As the cursor does not go back, all allocations of a round
+ * together do that once; a single one, in the worst case, does it for a whole zone:
+ * 256 leaves below 4 GiB with 4K pages.
+ */
+#include <kunit/static_stub.h>
+#include <linux/bitmap.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "iommu-pages.h"
+#include "iova-wrap.h"
+
+#define CREATE_TRACE_POINTS
+#include "iova_trace.h"
+
+#define WRAP_SPAN	(SZ_16G >> 12)
+#define LEAF_WORDS	BITS_TO_LONGS(WRAP_LEAF_PAGES)
+
+struct wrap_leaf {
+	/* In the zone's list while any page is freed */
+	struct list_head freed_entry;
+	unsigned long index;
+	unsigned int num_busy;
+	unsigned int num_freed;
+	/* Of the busy ones, those that never come back */
+	unsigned int num_resv;
+	/* So many pages, or more, were looked for in the whole leaf in vain */
+	unsigned int full_for;
+	unsigned long busy[LEAF_WORDS];
+	unsigned long freed[LEAF_WORDS];
+};
+
+struct wrap_resv {
+	struct list_head list;
+	unsigned long first;
+	unsigned long last;
+};
+
+static struct kmem_cache *wrap_leaf_cache;
+
+/* All of them, for debugfs */
+static DEFINE_MUTEX(wrap_list_mutex);
+static LIST_HEAD(wrap_list);
+
+static unsigned long leaf_index(unsigned long pfn)
+{
+	return pfn >> WRAP_LEAF_SHIFT;
+}
+
+static unsigned long leaf_first(unsigned long index)
+{
+	return index << WRAP_LEAF_SHIFT;
+}
+
+static unsigned int leaf_offset(unsigned long pfn)
+{
+	return pfn & (WRAP_LEAF_PAGES - 1);
+}
+
+static struct wrap_zone *wrap_zone_of(struct iova_wrap *wrap, unsigned long pfn)
+{
+	return &wrap->zones[pfn > wrap->zones[WRAP_LOW].last];
+}
+
+/* The lowest reserved range that does not end before @pfn */
+static struct wrap_resv *wrap_find_resv(struct iova_wrap *wrap,
+					unsigned long pfn)
+{
+	struct wrap_resv *resv;
+
+	list_for_each_entry(resv, &wrap->resv, list)
+		if (resv->last >= pfn)
+			return resv;
+	return NULL;
+}
+
+static void leaf_set_resv(struct wrap_leaf *leaf, unsigned long first,
+			  unsigned long last)
+{
+	unsigned long leaf_start = leaf_first(leaf->index);
+	unsigned int lo = leaf_offset(max(first, leaf_start));
+	unsigned int hi = leaf_offset(min(last, leaf_start + WRAP_LEAF_PAGES - 1));
+
+	bitmap_set(leaf->busy, lo, hi - lo + 1);
+	leaf->num_busy += hi - lo + 1;
+	leaf->num_resv += hi - lo + 1;
+}
+
+/* Not static for the KUnit tests, which let it fail */
+struct wrap_leaf *iova_wrap_alloc_leaf(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iova_wrap_alloc_leaf);
+	return kmem_cache_zalloc(wrap_leaf_cache, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+static struct wrap_leaf *wrap_new_leaf(struct iova_wrap *wrap,
+				       unsigned long index)
+{
+	unsigned long last = leaf_first(index) + WRAP_LEAF_PAGES - 1;
+	struct wrap_leaf *leaf = wrap->spare;
+	struct wrap_resv *resv;
+
+	if (leaf)
+		wrap->spare = NULL;
+	else
+		leaf = iova_wrap_alloc_leaf();
+	if (!leaf)
+		return NULL;
+
+	INIT_LIST_HEAD(&leaf->freed_entry);
+	leaf->index = index;
+	leaf->full_for = UINT_MAX;
+	if (xa_err(xa_store(&wrap->leaves, index, leaf,
+			    GFP_ATOMIC | __GFP_NOWARN))) {
+		wrap->spare = leaf;
+		return NULL;
+	}
+
+	list_for_each_entry(resv, &wrap->resv, list)
+		if (resv->first <= last && resv->last >= leaf_first(index))
+			leaf_set_resv(leaf, resv->first, resv->last);
+	return leaf;
+}
+
+/* Of a leaf with nothing busy but what is reserved, which is known without it */
+static void wrap_drop_leaf(struct iova_wrap *wrap, struct wrap_leaf *leaf)
+{
+	struct wrap_zone *zone = wrap_zone_of(wrap, leaf_first(leaf->index));
+
+	if (zone->cur == leaf)
+		zone->cur = NULL;
+	if (wrap->last_freed == leaf)
+		wrap->last_freed = NULL;
+	xa_erase(&wrap->leaves, leaf->index);
+	if (wrap->spare) {
+		kmem_cache_free(wrap_leaf_cache, leaf);
+		return;
+	}
+	if (leaf->num_resv)
+		bitmap_zero(leaf->busy, WRAP_LEAF_PAGES);
+	leaf->num_busy = 0;
+	leaf->num_resv = 0;
+	wrap->spare = leaf;
+}
+
+static bool leaf_is_unused(struct wrap_leaf *leaf)
+{
+	return leaf->num_busy == leaf->num_resv;
+}
+
+/* The leaf of the cursor stays, because it will be used at once */
+static void wrap_move_cursor(struct iova_wrap *wrap, struct wrap_zone *zone,
+			     unsigned long cursor)
+{
+	unsigned long index = leaf_index(zone->cursor);
+	struct wrap_leaf *leaf;
+
+	zone->cursor = cursor;
+	if (leaf_index(cursor) == index)
+		return;
+	leaf = xa_load(&wrap->leaves, index);
+	if (leaf && leaf_is_unused(leaf))
+		wrap_drop_leaf(wrap, leaf);
+}
+
+/* A bit for each place in a word where @pages pages may begin */
+static unsigned long word_places(unsigned int pages)
+{
+	unsigned int align = roundup_pow_of_two(pages);
+
+	if (align == BITS_PER_LONG)
+		return 1;
+	return ~0UL / ((1UL << align) - 1);
+}
+
+static unsigned int leaf_find_in_words(struct wrap_leaf *leaf, unsigned int from,
+				       unsigned int pages)
+{
+	unsigned long places = word_places(pages);
+	unsigned int i, run, step;
+
+	for (i = from / BITS_PER_LONG; i < LEAF_WORDS; i++) {
+		unsigned long free = ~leaf->busy[i];
+
+		if (i == from / BITS_PER_LONG)
+			free &= ~0UL << (from % BITS_PER_LONG);
+		/* Leave the bits that begin a run of @run free pages */
+		for (run = 1; run < pages && free; run += step) {
+			step = min(run, pages - run);
+			free &= free >> step;
+		}
+		free &= places;
+		if (free)
+			return i * BITS_PER_LONG + __ffs(free);
+	}
+	return WRAP_LEAF_PAGES;
+}
+
+/* The first place at or after @from, aligned, or WRAP_LEAF_PAGES */
+static unsigned int leaf_find(struct wrap_leaf *leaf, unsigned int from,
+			      unsigned int pages)
+{
+	unsigned int place, align;
+
+	if (pages >= leaf->full_for ||
+	    pages > WRAP_LEAF_PAGES - leaf->num_busy)
+		return WRAP_LEAF_PAGES;
+
+	if (pages == 1) {
+		place = find_next_zero_bit(leaf->busy, WRAP_LEAF_PAGES, from);
+	} else if (pages <= BITS_PER_LONG) {
+		place = leaf_find_in_words(leaf, from, pages);
+	} else {
+		align = roundup_pow_of_two(pages);
+		for (place = ALIGN(from, align); place < WRAP_LEAF_PAGES;
+		     place += align)
+			if (find_next_bit(leaf->busy, place + pages, place) >=
+			    place + pages)
+				break;
+	}
+
+	/* What begins below @from was not looked at; the next search may be */
+	if (place >= WRAP_LEAF_PAGES && !from)
+		leaf->full_for = pages;
+	return min_t(unsigned int, place, WRAP_LEAF_PAGES);
+}
+
+/* A leaf is missing: is it because nothing is busy, but for what is reserved? */
+static struct wrap_leaf *wrap_leaf_for_resv(struct iova_wrap *wrap,
+					    unsigned long index,
+					    unsigned long *skip_to, bool *failed)
+{
+	unsigned long first = leaf_first(index);
+	struct wrap_resv *resv = wrap_find_resv(wrap, first);
+	struct wrap_leaf *leaf;
+
+	*skip_to = 0;
+	if (!resv || resv->first > first + WRAP_LEAF_PAGES - 1)
+		return NULL;
+	if (resv->first <= first && resv->last >= first + WRAP_LEAF_PAGES - 1) {
+		*skip_to = resv->last;
+		return NULL;
+	}
+	leaf = wrap_new_leaf(wrap, index);
+	*failed = !leaf;
+	return leaf;
+}
+
+/* For what fits into a leaf: alignment keeps it inside of one */
+static unsigned long wrap_search_small(struct iova_wrap *wrap,
+				       struct wrap_zone *zone, unsigned long lo,
+				       unsigned long hi, unsigned long pages)
+{
+	unsigned long align = roundup_pow_of_two(pages);
+	unsigned long skip_to, pfn = lo;
+	struct wrap_leaf *leaf = zone->cur;
+	bool failed = false;
+
+	for (; pfn <= hi && pfn >= lo; pfn = leaf_first(leaf_index(pfn) + 1)) {
+		unsigned int place;
+
+		if (!leaf || leaf->index != leaf_index(pfn))
+			leaf = xa_load(&wrap->leaves, leaf_index(pfn));
+		if (!leaf && !list_empty(&wrap->resv)) {
+			leaf = wrap_leaf_for_resv(wrap, leaf_index(pfn),
+						  &skip_to, &failed);
+			if (failed)
+				return 0;
+			if (skip_to) {
+				/* The loop goes on behind it */
+				pfn = skip_to;
+				if (leaf_offset(skip_to) != WRAP_LEAF_PAGES - 1)
+					pfn -= WRAP_LEAF_PAGES;
+				continue;
+			}
+		}
+		place = leaf ? leaf_find(leaf, leaf_offset(pfn), pages) :
+			       ALIGN(leaf_offset(pfn), align);
+		if (place < WRAP_LEAF_PAGES) {
+			pfn = leaf_first(leaf_index(pfn)) + place;
+			if (pfn > hi || hi - pfn < pages - 1)
+				return 0;
+			zone->cur = leaf;
+			return pfn;
+		}
+	}
+	return 0;
+}
+
+/* The last page of @first to @last that is not free, or 0 */
+static unsigned long wrap_last_busy(struct iova_wrap *wrap, unsigned long first,
+				    unsigned long last)
+{
+	unsigned long index, busy = 0, bit, end;
+	struct wrap_leaf *leaf;
+	struct wrap_resv *resv;
+
+	list_for_each_entry(resv, &wrap->resv, list)
+		if (resv->first <= last && resv->last >= first)
+			busy = resv->last;
+
+	xa_for_each_range(&wrap->leaves, index, leaf, leaf_index(first),
+			  leaf_index(last)) {
+		end = min(last - leaf_first(index), WRAP_LEAF_PAGES - 1);
+		bit = find_last_bit(leaf->busy, end + 1);
+		if (bit <= end)
+			busy = max(busy, leaf_first(index) + bit);
+	}
+	return busy;
+}
+
+/* For what does not: it begins with a leaf */
+static unsigned long wrap_search_large(struct iova_wrap *wrap, unsigned long lo,
+				       unsigned long hi, unsigned long pages)
+{
+	unsigned long align = roundup_pow_of_two(pages);
+	unsigned long pfn, busy;
+
+	for (pfn = ALIGN(lo, align); pfn >= lo && pfn <= hi; ) {
+		if (hi - pfn < pages - 1)
+			return 0;
+		busy = wrap_last_busy(wrap, pfn, pfn + pages - 1);
+		if (!busy)
+			return pfn;
+		lo = busy + 1;
+		if (!lo)
+			return 0;
+		pfn = ALIGN(lo, align);
+	}
+	return 0;
+}
+
+static unsigned long wrap_search(struct iova_wrap *wrap, struct wrap_zone *zone,
+				 unsigned long lo, unsigned long hi,
+				 unsigned long pages)
+{
+	if (lo > hi)
+		return 0;
+	if (pages <= WRAP_LEAF_PAGES)
+		return wrap_search_small(wrap, zone, lo, hi, pages);
+	return wrap_search_large(wrap, lo, hi, pages);
+}
+
+/* How many of the pages from @pfn up to @end, exclusive, are in the first leaf */
+static unsigned long leaf_part(unsigned long pfn, unsigned long end)
+{
+	return min(end - pfn, WRAP_LEAF_PAGES - leaf_offset(pfn));
+}
+
+static void leaf_clear(struct iova_wrap *wrap, struct wrap_leaf *leaf,
+		       unsigned int off, unsigned int n)
+{
+	if (n == 1)
+		__clear_bit(off, leaf->busy);
+	else
+		bitmap_clear(leaf->busy, off, n);
+	leaf->num_busy -= n;
+	leaf->full_for = UINT_MAX;
+	if (leaf_is_unused(leaf) && leaf->index !=
+	    leaf_index(wrap_zone_of(wrap, leaf_first(leaf->index))->cursor))
+		wrap_drop_leaf(wrap, leaf);
+}
+
+/* Make the pages busy, which are free. False if there is no memory for a leaf. */
+static bool wrap_take(struct iova_wrap *wrap, struct wrap_zone *zone,
+		      unsigned long pfn, unsigned long pages)
+{
+	unsigned long pos, off, n, end = pfn + pages;
+	struct wrap_leaf *leaf;
+
+	for (pos = pfn; pos < end; pos += n) {
+		off = leaf_offset(pos);
+		n = leaf_part(pos, end);
+		leaf = zone->cur;
+		if (!leaf || leaf->index != leaf_index(pos))
+			leaf = xa_load(&wrap->leaves, leaf_index(pos));
+		if (!leaf)
+			leaf = wrap_new_leaf(wrap, leaf_index(pos));
+		if (!leaf)
+			goto undo;
+		if (n == 1)
+			__set_bit(off, leaf->busy);
+		else
+			bitmap_set(leaf->busy, off, n);
+		leaf->num_busy += n;
+		zone->cur = leaf;
+	}
+	return true;
+
+undo:
+	for (end = pos, pos = pfn; pos < end; pos += n) {
+		n = leaf_part(pos, end);
+		leaf_clear(wrap, xa_load(&wrap->leaves, leaf_index(pos)),
+			   leaf_offset(pos), n);
+	}
+	return false;
+}
+
+static void wrap_flush_locked(struct iova_wrap *wrap)
+{
+	lockdep_assert_held(&wrap->lock);
+
+	if (wrap->flush_seq == wrap->free_seq)
+		return;
+	trace_iova_flush(wrap->name, wrap->free_seq - wrap->flush_seq, true);
+	wrap->flush_iotlb(wrap->flush_arg);
+	wrap->flush_seq = wrap->free_seq;
+	wrap->stats.flushes++;
+	iommu_put_pages_list(&wrap->freelist);
+	INIT_LIST_HEAD(&wrap->freelist);
+}
+
+static void wrap_zone_wrap(struct iova_wrap *wrap, struct wrap_zone *zone)
+{
+	struct wrap_leaf *leaf, *next;
+
+	wrap_flush_locked(wrap);
+	wrap_move_cursor(wrap, zone, zone->first);
+	zone->wraps++;
+	trace_iova_wrap(wrap->name, zone->first, wrap->stats.live_pages);
+	list_for_each_entry_safe(leaf, next, &zone->freed, freed_entry) {
+		list_del_init(&leaf->freed_entry);
+		bitmap_andnot(leaf->busy, leaf->busy, leaf->freed,
+			      WRAP_LEAF_PAGES);
+		bitmap_zero(leaf->freed, WRAP_LEAF_PAGES);
+		leaf->num_busy -= leaf->num_freed;
+		leaf->num_freed = 0;
+		leaf->full_for = UINT_MAX;
+		if (leaf_is_unused(leaf) &&
+		    leaf->index != leaf_index(zone->cursor))
+			wrap_drop_leaf(wrap, leaf);
+	}
+}
+
+/* Let the zone grow until there is room. Each step doubles it. */
+static unsigned long wrap_grow(struct iova_wrap *wrap, struct wrap_zone *zone,
+			       unsigned long pages, unsigned long limit_pfn)
+{
+	unsigned long pfn = 0, old, size;
+
+	while (!pfn && zone->span_last < min(zone->last, limit_pfn)) {
+		old = zone->span_last;
+		size = old - zone->first + 1;
+		zone->span_last = zone->last - old > size ? old + size :
+							    zone->last;
+		pfn = wrap_search(wrap, zone, old + 1,
+				  min(zone->span_last, limit_pfn), pages);
+	}
+	return pfn;
+}
+
+static unsigned long wrap_zone_alloc(struct iova_wrap *wrap,
+				     struct wrap_zone *zone, unsigned long pages,
+				     unsigned long limit_pfn)
+{
+	unsigned long hi = min(zone->span_last, limit_pfn);
+	unsigned long pfn;
+
+	if (unlikely(hi < zone->first))
+		return 0;
+
+	pfn = wrap_search(wrap, zone, zone->cursor, hi, pages);
+	if (unlikely(!pfn)) {
+		if (zone->cursor != zone->first || !list_empty(&zone->freed)) {
+			wrap_zone_wrap(wrap, zone);
+			pfn = wrap_search(wrap, zone, zone->first, hi, pages);
+		}
+		if (!pfn)
+			pfn = wrap_grow(wrap, zone, pages, limit_pfn);
+		if (!pfn)
+			return 0;
+	}
+	if (unlikely(!wrap_take(wrap, zone, pfn, pages)))
+		return 0;
+	wrap_move_cursor(wrap, zone, pfn + pages);
+	return pfn;
+}
+
+static unsigned long wrap_alloc(struct iova_space *space, unsigned long pages,
+				unsigned long limit_pfn, bool last_resort)
+{
+	struct iova_wrap *wrap = space->wrap;
+	unsigned long flags, pfn = 0;
+
+	spin_lock_irqsave(&wrap->lock, flags);
+	if (limit_pfn > wrap->zones[WRAP_LOW].last)
+		pfn = wrap_zone_alloc(wrap, &wrap->zones[WRAP_HIGH], pages,
+				      limit_pfn);
+	if (!pfn)
+		pfn = wrap_zone_alloc(wrap, &wrap->zones[WRAP_LOW], pages,
+				      limit_pfn);
+	if (pfn) {
+		wrap->stats.allocs++;
+		wrap->stats.live_pages += pages;
+		if (wrap->stats.live_pages > wrap->stats.max_pages)
+			wrap->stats.max_pages = wrap->stats.live_pages;
+	} else {
+		wrap->stats.failures++;
+		trace_iova_fail(wrap->name, pages, limit_pfn);
+	}
+	spin_unlock_irqrestore(&wrap->lock, flags);
+	return pfn;
+}
+
+/* Was it given out, and has it not been freed yet? */
+static bool leaf_is_live(struct wrap_leaf *leaf, unsigned long off,
+			 unsigned long n)
+{
+	if (!leaf)
+		return false;
+	if (n == 1)
+		return test_bit(off, leaf->busy) && !test_bit(off, leaf->freed);
+	return find_next_zero_bit(leaf->busy, off + n, off) >= off + n &&
+	       find_next_bit(leaf->freed, off + n, off) >= off + n;
+}
+
+static void wrap_free_locked(struct iova_wrap *wrap, unsigned long pfn,
+			     unsigned long pages)
+{
+	struct wrap_zone *zone = wrap_zone_of(wrap, pfn);
+	bool ahead = pfn >= zone->cursor;
+	unsigned long pos, off, n, end = pfn + pages;
+	struct wrap_leaf *leaf;
+
+	lockdep_assert_held(&wrap->lock);
+
+	for (pos = pfn; pos < end; pos += n) {
+		off = leaf_offset(pos);
+		n = leaf_part(pos, end);
+		leaf = wrap->last_freed;
+		if (!leaf || leaf->index != leaf_index(pos))
+			leaf = xa_load(&wrap->leaves, leaf_index(pos));
+		if (WARN_ONCE(!leaf_is_live(leaf, off, n),
+			      "IOVA pages %#lx to %#lx are freed, but not in use\n",
+			      pos, pos + n - 1))
+			continue;
+		wrap->last_freed = leaf;
+		wrap->stats.live_pages -= n;
+		if (!ahead) {
+			leaf_clear(wrap, leaf, off, n);
+			continue;
+		}
+		bitmap_set(leaf->freed, off, n);
+		leaf->num_freed += n;
+		if (list_empty(&leaf->freed_entry))
+			list_add(&leaf->freed_entry, &zone->freed);
+	}
+}
+
+static void wrap_free(struct iova_space *space, unsigned long pfn,
+		      unsigned long pages)
+{
+	struct iova_wrap *wrap = space->wrap;
+	unsigned long flags;
+
+	spin_lock_irqsave(&wrap->lock, flags);
+	wrap_free_locked(wrap, pfn, pages);
+	spin_unlock_irqrestore(&wrap->lock, flags);
+}
+
+static void wrap_free_lazy(struct iova_space *space, unsigned long pfn,
+			   unsigned long pages, struct list_head *freelist)
+{
+	struct iova_wrap *wrap = space->wrap;
+	unsigned long flags;
+
+	spin_lock_irqsave(&wrap->lock, flags);
+	wrap_free_locked(wrap, pfn, pages);
+	wrap->free_seq++;
+	list_splice(freelist, &wrap->freelist);
+	spin_unlock_irqrestore(&wrap->lock, flags);
+}
+
+/* What is freed while this flushes waits for the next one */
+static void wrap_flush(struct iova_space *space)
+{
+	struct iova_wrap *wrap = space->wrap;
+	LIST_HEAD(freelist);
+	unsigned long flags;
+	u64 seq;
+
+	spin_lock_irqsave(&wrap->lock, flags);
+	seq = wrap->free_seq;
+	if (seq == wrap->flush_seq) {
+		spin_unlock_irqrestore(&wrap->lock, flags);
+		return;
+	}
+	list_splice_init(&wrap->freelist, &freelist);
+	trace_iova_flush(wrap->name, seq - wrap->flush_seq, false);
+	spin_unlock_irqrestore(&wrap->lock, flags);
+
+	wrap->flush_iotlb(wrap->flush_arg);
+
+	spin_lock_irqsave(&wrap->lock, flags);
+	wrap->flush_seq = max(wrap->flush_seq, seq);
+	wrap->stats.flushes++;
+	spin_unlock_irqrestore(&wrap->lock, flags);
+	iommu_put_pages_list(&freelist);
+}
+
+/* A freed page is nobody's, so it can be reserved: a reserved one is not mapped */
+static bool wrap_is_live(struct iova_wrap *wrap, unsigned long first,
+			 unsigned long last)
+{
+	unsigned long index, bit, end;
+	struct wrap_leaf *leaf;
+
+	xa_for_each_range(&wrap->leaves, index, leaf, leaf_index(first),
+			  leaf_index(last)) {
+		bit = first > leaf_first(index) ? first - leaf_first(index) : 0;
+		end = min(last - leaf_first(index), WRAP_LEAF_PAGES - 1);
+		for_each_set_bit_from(bit, leaf->busy, end + 1)
+			if (!test_bit(bit, leaf->freed))
+				return true;
+	}
+	return false;
+}
+
+static void wrap_insert_resv(struct iova_wrap *wrap, struct wrap_resv *new)
+{
+	unsigned long index, bit, end;
+	struct wrap_resv *resv;
+	struct wrap_leaf *leaf;
+
+	xa_for_each_range(&wrap->leaves, index, leaf, leaf_index(new->first),
+			  leaf_index(new->last)) {
+		bit = max(new->first, leaf_first(index)) - leaf_first(index);
+		end = min(new->last - leaf_first(index), WRAP_LEAF_PAGES - 1);
+		for (; bit <= end; bit++) {
+			if (__test_and_clear_bit(bit, leaf->freed)) {
+				leaf->num_freed--;
+				leaf->num_busy--;
+			}
+		}
+		leaf_set_resv(leaf, new->first, new->last);
+		if (!leaf->num_freed)
+			list_del_init(&leaf->freed_entry);
+	}
+
+	list_for_each_entry(resv, &wrap->resv, list)
+		if (resv->first > new->first)
+			break;
+	list_add_tail(&new->list, &resv->list);
+}
+
+static int wrap_reserve(struct iova_space *space, unsigned long pfn_lo,
+			unsigned long pfn_hi)
+{
+	struct iova_wrap *wrap = space->wrap;
+	struct wrap_resv *new, *resv;
+	unsigned long flags;
+	int ret = 0;
+
+	if (WARN_ON(pfn_lo > pfn_hi ||
+		    pfn_hi > (ULLONG_MAX >> iova_shift(&space->iovad))))
+		return -EINVAL;
+
+	new = kmalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	new->first = pfn_lo;
+	new->last = pfn_hi;
+
+	spin_lock_irqsave(&wrap->lock, flags);
+	/* What is mapped there next must not meet a stale translation */
+	wrap_flush_locked(wrap);
+	resv = wrap_find_resv(wrap, pfn_lo);
+	if ((resv && resv->first <= pfn_hi) ||
+	    wrap_is_live(wrap, pfn_lo, pfn_hi))
+		ret = -EBUSY;
+	else
+		wrap_insert_resv(wrap, new);
+	spin_unlock_irqrestore(&wrap->lock, flags);
+	if (ret)
+		kfree(new);
+	return ret;
+}
+
+static void wrap_init_zone(struct wrap_zone *zone, unsigned long first,
+			   unsigned long last, unsigned long span)
+{
+	zone->first = first;
+	zone->last = last;
+	zone->span_last = last;
+	if (first <= last && last - first >= span)
+		zone->span_last = first + span - 1;
+	zone->cursor = first;
+	INIT_LIST_HEAD(&zone->freed);
+}
+
+static int wrap_init(struct iova_space *space)
+{
+	struct iova_domain *iovad = &space->iovad;
+	unsigned long end = ULLONG_MAX >> iova_shift(iovad);
+	unsigned long first = iovad->start_pfn;
+	unsigned long split = iovad->dma_32bit_pfn;
+	struct iova_wrap *wrap;
+
+	/* No leaf is in both zones */
+	if (WARN_ON(leaf_offset(split)))
+		return -EINVAL;
+
+	wrap = kzalloc(sizeof(*wrap), GFP_KERNEL);
+	if (!wrap)
+		return -ENOMEM;
+	spin_lock_init(&wrap->lock);
+	xa_init(&wrap->leaves);
+	INIT_LIST_HEAD(&wrap->resv);
+	INIT_LIST_HEAD(&wrap->freelist);
+	wrap_init_zone(&wrap->zones[WRAP_LOW], first, split - 1, split);
+	wrap_init_zone(&wrap->zones[WRAP_HIGH], max(first, split), end,
+		       WRAP_SPAN);
+	wrap->space = space;
+	strscpy(wrap->name, "-");
+	space->wrap = wrap;
+	mutex_lock(&wrap_list_mutex);
+	list_add_tail(&wrap->list, &wrap_list);
+	mutex_unlock(&wrap_list_mutex);
+	return 0;
+}
+
+static void wrap_destroy(struct iova_space *space)
+{
+	struct iova_wrap *wrap = space->wrap;
+	struct wrap_resv *resv, *next;
+	struct wrap_leaf *leaf;
+	unsigned long index;
+
+	mutex_lock(&wrap_list_mutex);
+	list_del(&wrap->list);
+	mutex_unlock(&wrap_list_mutex);
+
+	xa_for_each(&wrap->leaves, index, leaf)
+		kmem_cache_free(wrap_leaf_cache, leaf);
+	xa_destroy(&wrap->leaves);
+	if (wrap->spare)
+		kmem_cache_free(wrap_leaf_cache, wrap->spare);
+	list_for_each_entry_safe(resv, next, &wrap->resv, list)
+		kfree(resv);
+	iommu_put_pages_list(&wrap->freelist);
+	kfree(wrap);
+	space->wrap = NULL;
+}
+
+const struct iova_policy_ops iova_policy_wraparound = {
+	.name = "wraparound",
+	.init = wrap_init,
+	.alloc = wrap_alloc,
+	.free = wrap_free,
+	.free_lazy = wrap_free_lazy,
+	.flush = wrap_flush,
+	.reserve = wrap_reserve,
+	.destroy = wrap_destroy,
+};
+
+/**
+ * iova_wrap_set_flush() - Say how the IOTLB is flushed
+ * @space: A space with the wraparound policy, before the first lazy free
+ * @flush_iotlb: Flushes all of it, in any context
+ * @arg: Argument for @flush_iotlb
+ */
+void iova_wrap_set_flush(struct iova_space *space,
+			 void (*flush_iotlb)(void *arg), void *arg)
+{
+	space->wrap->flush_iotlb = flush_iotlb;
+	space->wrap->flush_arg = arg;
+}
+
+/**
+ * iova_wrap_set_name() - Say what a space is for
+ * @space: A space with the wraparound policy
+ * @name: What traces and debugfs call it, is copied
+ */
+void iova_wrap_set_name(struct iova_space *space, const char *name)
+{
+	strscpy(space->wrap->name, name);
+}
+
+/**
+ * iova_wrap_for_each() - Call a function for each space with the policy
+ * @fn: The function, which may sleep
+ * @arg: Second argument for it
+ */
+void iova_wrap_for_each(void (*fn)(struct iova_space *space, void *arg),
+			void *arg)
+{
+	struct iova_wrap *wrap;
+
+	mutex_lock(&wrap_list_mutex);
+	list_for_each_entry(wrap, &wrap_list, list)
+		fn(wrap->space, arg);
+	mutex_unlock(&wrap_list_mutex);
+}
+
+/**
+ * iova_wrap_get_stats() - Read what a space has seen
+ * @space: A space with the wraparound policy
+ * @stats: Filled in
+ */
+void iova_wrap_get_stats(struct iova_space *space,
+			 struct iova_wrap_stats *stats)
+{
+	struct iova_wrap *wrap = space->wrap;
+	unsigned long flags;
+
+	spin_lock_irqsave(&wrap->lock, flags);
+	*stats = wrap->stats;
+	stats->lazy_frees = wrap->free_seq;
+	stats->wraps = wrap->zones[WRAP_LOW].wraps +
+		       wrap->zones[WRAP_HIGH].wraps;
+	spin_unlock_irqrestore(&wrap->lock, flags);
+}
+
+int __init iova_wrap_cache_init(void)
+{
+	wrap_leaf_cache = kmem_cache_create("iommu_iova_leaf",
+					    sizeof(struct wrap_leaf), 0, 0,
+					    NULL);
+	return wrap_leaf_cache ? 0 : -ENOMEM;
+}
