@@ -236,6 +236,7 @@ static int iommufd_fails(bool on)
 TEST_F_TIMEOUT(msi, irq_refused, 300)
 {
 	int refused = 0;
+	int armed = 0;
 	int rc;
 	int i;
 
@@ -243,7 +244,8 @@ TEST_F_TIMEOUT(msi, irq_refused, 300)
 		SKIP(return, "no fault injection for iommufd in this kernel");
 	ASSERT_EQ(0, edu_attach(&self->dev, self->pt[PT_IOAS0]));
 	for (i = 0; i != 1000; i++) {
-		if (edu_write_file("/proc/thread-self/make-it-fail", "1"))
+		armed = edu_write_file("/proc/thread-self/make-it-fail", "1");
+		if (armed)
 			break;
 		rc = edu_irq_on(&self->dev);
 		edu_write_file("/proc/thread-self/make-it-fail", "0");
@@ -254,6 +256,7 @@ TEST_F_TIMEOUT(msi, irq_refused, 300)
 		refused++;
 	}
 	iommufd_fails(false);
+	ASSERT_EQ(0, armed);
 	ksft_print_msg("%d set-ups refused\n", refused);
 	if (!refused)
 		SKIP(return, "iommufd has no part in the set-up here");

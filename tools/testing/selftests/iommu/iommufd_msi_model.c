@@ -296,6 +296,7 @@ int model_attach(struct __test_metadata *_metadata, struct msi_model *md,
 		group->hwpt = hwpt;
 		md->hwpts[hwpt].users++;
 		md->devs[dev].attached = true;
+		md->nattached++;
 	}
 	model_check(_metadata, md);
 	return rc;
@@ -320,6 +321,7 @@ int model_swap(struct __test_metadata *_metadata, struct msi_model *md, int dev,
 		group->hwpt = hwpt;
 		md->hwpts[hwpt].users += users;
 		model_hwpt_put(md, old, users);
+		md->nswapped++;
 	}
 	model_check(_metadata, md);
 	return rc;
@@ -400,6 +402,7 @@ int model_prepare(struct __test_metadata *_metadata, struct msi_model *md,
 		irq->present = true;
 		irq->dev = dev;
 		irq->doorbell = doorbell;
+		md->nprepared++;
 		if (out_irq)
 			*out_irq = i;
 	}
@@ -470,11 +473,13 @@ int model_map(struct __test_metadata *_metadata, struct msi_model *md,
 					  IOMMU_IOAS_MAP_WRITEABLE |
 					  IOMMU_IOAS_MAP_READABLE);
 	rc = model_errno(rc);
-	if (!rc)
+	if (!rc) {
 		ioas->maps[ioas->nmaps++] = (struct model_map){
 			.iova = iova,
 			.length = length,
 		};
+		md->nmapped++;
+	}
 	model_check(_metadata, md);
 	return rc;
 }

@@ -121,6 +121,12 @@ struct msi_model {
 	struct model_ioas ioases[MODEL_IOASES];
 	struct model_irq irqs[MODEL_IRQS];
 
+	/* Steps that have succeeded, for tests that cannot know which will */
+	unsigned int nattached;
+	unsigned int nswapped;
+	unsigned int nprepared;
+	unsigned int nmapped;
+
 	/* For comparing */
 	struct msi_table table;
 	struct iommu_test_pte ptes[MODEL_PTES];

@@ -79,6 +79,54 @@ TEST_F(iommufd_resv, window)
 	test_cmd_mock_device_attach(dev.stdev_id, self->ioas2_id, NULL);
 }
 
+/* What is wrong with the command itself, whatever the device */
+static void window_bad_commands(struct __test_metadata *_metadata,
+				FIXTURE_DATA(iommufd_resv) * self, __u32 dev_id)
+{
+	static const __u32 bad_sizes[] = { 8, 39, 44, 4104 };
+	struct iommu_msi_window cmd = { .size = sizeof(cmd) };
+	struct resv_window window;
+	unsigned int i;
+
+	cmd.op = IOMMU_MSI_WINDOW_OP_RESET + 1;
+	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
+	cmd.op = IOMMU_MSI_WINDOW_OP_GET;
+	cmd.flags = 1;
+	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
+	cmd.flags = 0;
+	for (i = 0; i != ARRAY_SIZE(bad_sizes); i++) {
+		cmd.entry_size = bad_sizes[i];
+		EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
+	}
+	cmd.entry_size = 0;
+	cmd.num_conflicts = 1;
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
+	cmd.num_conflicts = 0;
+	EXPECT_EQ(0, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
+	EXPECT_ERRNO(EOPNOTSUPP,
+		     _test_cmd_msi_window(self->fd, IOMMU_MSI_WINDOW_OP_RESET,
+					  dev_id, 0, 1, &window));
+	EXPECT_ERRNO(EOPNOTSUPP,
+		     _test_cmd_msi_window(self->fd, IOMMU_MSI_WINDOW_OP_RESET,
+					  dev_id, PAGE_SIZE, 0, &window));
+}
+
+/* Another proposal has these numbers for the same, and they stay free */
+static void window_options(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(iommufd_resv) * self)
+{
+	struct iommu_option option = { .size = sizeof(option) };
+
+	for (option.option_id = 2; option.option_id != 4; option.option_id++) {
+		option.op = IOMMU_OPTION_OP_GET;
+		EXPECT_ERRNO(EOPNOTSUPP,
+			     ioctl(self->fd, IOMMU_OPTION, &option));
+		option.op = IOMMU_OPTION_OP_SET;
+		EXPECT_ERRNO(EOPNOTSUPP,
+			     ioctl(self->fd, IOMMU_OPTION, &option));
+	}
+}
+
 TEST_F(iommufd_resv, window_errors)
 {
 	struct iommu_test_resv resv[] = {
@@ -90,12 +138,8 @@ TEST_F(iommufd_resv, window_errors)
 		resv[0],
 		region(MOCK_RESV_DIRECT, 0x40000000, PAGE_SIZE),
 	};
-	static const __u32 bad_sizes[] = { 8, 39, 44, 4104 };
-	struct iommu_msi_window cmd = { .size = sizeof(cmd) };
-	struct iommu_option option = { .size = sizeof(option) };
 	struct resv_window window;
 	struct dev dev, none, hw;
-	unsigned int i;
 
 	if (msi_missing(self->fd))
 		SKIP(return, NO_SW_MSI);
@@ -117,36 +161,8 @@ TEST_F(iommufd_resv, window_errors)
 	test_cmd_window(NONE, none.id, 0, 0);
 	test_cmd_window(NONE, hw.id, 0, 0);
 
-	cmd.op = IOMMU_MSI_WINDOW_OP_RESET + 1;
-	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
-	/* Another proposal has these numbers for the same, and they stay free */
-	for (option.option_id = 2; option.option_id != 4; option.option_id++) {
-		option.op = IOMMU_OPTION_OP_GET;
-		EXPECT_ERRNO(EOPNOTSUPP,
-			     ioctl(self->fd, IOMMU_OPTION, &option));
-		option.op = IOMMU_OPTION_OP_SET;
-		EXPECT_ERRNO(EOPNOTSUPP,
-			     ioctl(self->fd, IOMMU_OPTION, &option));
-	}
-	cmd.op = IOMMU_MSI_WINDOW_OP_GET;
-	cmd.flags = 1;
-	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
-	cmd.flags = 0;
-	for (i = 0; i != ARRAY_SIZE(bad_sizes); i++) {
-		cmd.entry_size = bad_sizes[i];
-		EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
-	}
-	cmd.entry_size = 0;
-	cmd.num_conflicts = 1;
-	EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
-	cmd.num_conflicts = 0;
-	EXPECT_EQ(0, ioctl(self->fd, IOMMU_MSI_WINDOW, &cmd));
-	EXPECT_ERRNO(EOPNOTSUPP,
-		     _test_cmd_msi_window(self->fd, IOMMU_MSI_WINDOW_OP_RESET,
-					  dev.id, 0, 1, &window));
-	EXPECT_ERRNO(EOPNOTSUPP,
-		     _test_cmd_msi_window(self->fd, IOMMU_MSI_WINDOW_OP_RESET,
-					  dev.id, PAGE_SIZE, 0, &window));
+	window_bad_commands(_metadata, self, dev.id);
+	window_options(_metadata, self);
 
 	test_err_set_window(EINVAL, dev.id, 0x10000000 + PAGE_SIZE / 2, MIB);
 	test_err_set_window(EINVAL, dev.id, 0x10000000, PAGE_SIZE / 2);
