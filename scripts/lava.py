@@ -54,14 +54,12 @@ def said(text):
                 one = yaml.safe_load(line)
                 entries += one if isinstance(one, list) else [one]
     out = []
-    for e in entries:
-        e = e.get("msg", e) if isinstance(e, dict) else {}
-        if not isinstance(e, dict):
-            continue
-        where, case = e.get("suite", e.get("definition", "")), e.get("name", e.get("case", ""))
+    # The server has its results in an order of its own, but with numbers
+    for e in sorted((e for e in entries if isinstance(e, dict)), key=lambda e: int(e.get("id", 0))):
+        e = e.get("msg", e.get("metadata", e))
         # No set: a summary of LAVA's own
-        if DEFINITION.fullmatch(str(where)) and e.get("set"):
-            out.append((str(e["set"]), str(case), str(e["result"])))
+        if isinstance(e, dict) and DEFINITION.fullmatch(str(e.get("definition"))) and e.get("set"):
+            out.append((str(e["set"]), str(e["case"]), str(e["result"])))
     return out
 
 

@@ -160,6 +160,20 @@ class SaidTest(unittest.TestCase):
         # Whatever is beside it that is no YAML
         self.assertEqual(lava.said(self.log + "Traceback: [\n"), [("s", "a", "pass"), ("s", "b", "fail")])
 
+    def test_server(self):
+        listed = """
+- id: '10'
+  metadata: {case: b, definition: 0_iommu, result: fail, set: s}
+  name: b
+  result: fail
+  suite: 0_iommu
+- id: '9'
+  metadata: {case: a, definition: 0_iommu, result: pass, set: s}
+- id: '1'
+  metadata: {case: validate, definition: lava, result: pass}
+"""
+        self.assertEqual(lava.said(listed), [("s", "a", "pass"), ("s", "b", "fail")])
+
     def test_compare(self):
         self.assertEqual(self.compare([("s", "a", "passed"), ("s", "b", "failed")]), 0)
         self.assertEqual(self.compare([("s", "a", "passed"), ("s", "b", "passed")]), 1)
