@@ -118,6 +118,7 @@ FIXTURE(msi_fault)
 	struct edu_dev dev;
 	struct edu_dev edu;
 	int iommufd;
+	int edu_iommufd;
 	__u32 ioas_id;
 };
 
@@ -128,6 +129,7 @@ FIXTURE_SETUP(msi_fault)
 	edu_init(&self->dev);
 	edu_init(&self->edu);
 	self->iommufd = -1;
+	self->edu_iommufd = -1;
 	for (i = 0; i != MANY_IRQS; i++) {
 		event_fds[i] = eventfd(0, EFD_CLOEXEC);
 		ASSERT_LE(0, event_fds[i]);
@@ -150,6 +152,8 @@ FIXTURE_TEARDOWN(msi_fault)
 	edu_close(&self->dev);
 	for (i = 0; i != MANY_IRQS; i++)
 		close(event_fds[i]);
+	if (self->edu_iommufd >= 0)
+		close(self->edu_iommufd);
 	if (self->iommufd >= 0)
 		close(self->iommufd);
 }
@@ -219,11 +223,16 @@ TEST_F_TIMEOUT(msi_fault, three, 300)
 {
 	struct edu_func funcs[EDU_MAX_FUNCS];
 	unsigned int failed;
+	__u32 ioas_id;
 
 	if (!edu_claim(funcs, EDU_MAX_FUNCS))
 		SKIP(return, "no edu device (1234:11e8)");
-	ASSERT_EQ(0, edu_open_bind(&self->edu, &funcs[0], self->iommufd));
-	ASSERT_EQ(0, edu_attach(&self->edu, self->ioas_id));
+	/* In a MSI table of its own, or the doorbell is there already */
+	self->edu_iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->edu_iommufd);
+	ASSERT_EQ(0, edu_ioas_alloc(self->edu_iommufd, &ioas_id));
+	ASSERT_EQ(0, edu_open_bind(&self->edu, &funcs[0], self->edu_iommufd));
+	ASSERT_EQ(0, edu_attach(&self->edu, ioas_id));
 
 	ASSERT_EQ(0, set_irqs(&self->dev, 3));
 	ASSERT_EQ(0, edu_irq_on(&self->edu));
