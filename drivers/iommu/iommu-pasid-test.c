@@ -1,0 +1,916 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the allocator of PASIDs
+ *
+ * Each test has a space of numbers of its own, a clock that moves when the test
+ * says so, and devices that are only known to the space.
+ */
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+
+#include "iommu-pasid.h"
+
+#define NUM_DEVICES	3
+#define GRACE		1000ULL
+/* Limit of the devices: PASIDs 1 to 7 */
+#define LIMIT		8U
+
+static u64 clock;
+
+static u64 clock_now(void)
+{
+	return clock;
+}
+
+struct pasid_test {
+	struct iommu_pasid_space space;
+	struct iommu_pasid_device devices[NUM_DEVICES];
+};
+
+/* What drain_ok() and its like were called for */
+static ioasid_t drained[16];
+static unsigned int num_drained;
+
+static int drain_ok(struct device *dev, ioasid_t pasid, unsigned long deadline)
+{
+	if (num_drained < ARRAY_SIZE(drained))
+		drained[num_drained++] = pasid;
+	return 0;
+}
+
+static int drain_odd(struct device *dev, ioasid_t pasid, unsigned long deadline)
+{
+	drain_ok(dev, pasid, deadline);
+	return pasid % 2 ? 0 : -ETIMEDOUT;
+}
+
+static int drain_late(struct device *dev, ioasid_t pasid,
+		      unsigned long deadline)
+{
+	drain_ok(dev, pasid, deadline);
+	while (time_before_eq(jiffies, deadline))
+		msleep(20);
+	return -ETIMEDOUT;
+}
+
+static int pasid_init(struct kunit *test)
+{
+	static const char *const names[NUM_DEVICES] = { "pasid0", "pasid1",
+							"pasid2" };
+	struct pasid_test *t;
+	struct device *dev;
+	unsigned int i;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	clock = 12345;
+	num_drained = 0;
+	iommu_pasid_space_init(&t->space, clock_now);
+	t->space.grace = GRACE;
+	for (i = 0; i != NUM_DEVICES; i++) {
+		dev = kunit_device_register(test, names[i]);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+		iommu_pasid_device_init(&t->devices[i], dev);
+		iommu_pasid_device_limit(&t->space, &t->devices[i], LIMIT);
+	}
+	test->priv = t;
+	return 0;
+}
+
+static void pasid_exit(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	if (!t)
+		return;
+	for (i = 0; i != NUM_DEVICES; i++)
+		iommu_pasid_device_destroy(&t->space, &t->devices[i]);
+	iommu_pasid_space_destroy(&t->space);
+}
+
+/* PASID or error of an allocation for a driver */
+static int get(struct pasid_test *t, unsigned int device)
+{
+	ioasid_t pasid;
+	int ret;
+
+	ret = iommu_pasid_alloc(&t->space, &t->devices[device],
+				IOMMU_PASID_DRIVER, 0, U32_MAX, &pasid);
+	return ret ?: pasid;
+}
+
+static int get_range(struct pasid_test *t, unsigned int device,
+		     enum iommu_pasid_owner owner, u32 min, u32 max)
+{
+	ioasid_t pasid;
+	int ret;
+
+	ret = iommu_pasid_alloc(&t->space, &t->devices[device], owner, min, max,
+				&pasid);
+	return ret ?: pasid;
+}
+
+static bool put(struct pasid_test *t, ioasid_t pasid)
+{
+	return iommu_pasid_release(&t->space, pasid);
+}
+
+static int attach(struct pasid_test *t, unsigned int device, ioasid_t pasid)
+{
+	return iommu_pasid_attach(&t->space, &t->devices[device], pasid);
+}
+
+static void detach(struct pasid_test *t, unsigned int device, ioasid_t pasid)
+{
+	iommu_pasid_detach(&t->space, &t->devices[device], pasid);
+}
+
+static bool drained_by(struct pasid_test *t, unsigned int device,
+		       ioasid_t pasid)
+{
+	return iommu_pasid_device_drained(&t->space, &t->devices[device],
+					  pasid);
+}
+
+/* A PASID that device @device has had attached, and that rests now */
+static ioasid_t get_resting(struct kunit *test, unsigned int device)
+{
+	struct pasid_test *t = test->priv;
+	int pasid = get(t, device);
+
+	KUNIT_ASSERT_GT(test, pasid, 0);
+	KUNIT_ASSERT_EQ(test, attach(t, device, pasid), 0);
+	detach(t, device, pasid);
+	KUNIT_ASSERT_TRUE(test, put(t, pasid));
+	return pasid;
+}
+
+static bool is_free(struct pasid_test *t, ioasid_t pasid)
+{
+	return !xa_load(&t->space.pasids, pasid);
+}
+
+static void pasid_smallest_first(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, get(t, 0), 1);
+	KUNIT_EXPECT_EQ(test, get(t, 1), 2);
+	KUNIT_EXPECT_EQ(test, get(t, 2), 3);
+	KUNIT_EXPECT_TRUE(test, put(t, 2));
+	KUNIT_EXPECT_EQ(test, get(t, 0), 2);
+	KUNIT_EXPECT_EQ(test, t->space.live[IOMMU_PASID_DRIVER], 3);
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_UNUSED], 1);
+}
+
+static void pasid_release_twice(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	ioasid_t pasid = get_resting(test, 0);
+
+	KUNIT_EXPECT_FALSE(test, put(t, pasid));
+	KUNIT_EXPECT_FALSE(test, put(t, 5));
+	KUNIT_EXPECT_EQ(test, t->space.num_resting, 1);
+}
+
+/* To the tick */
+static void pasid_grace(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	ioasid_t pasid = get_resting(test, 0);
+
+	KUNIT_EXPECT_EQ(test, attach(t, 0, pasid), -EBUSY);
+	KUNIT_EXPECT_EQ(test, attach(t, 1, pasid), -EBUSY);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 2);
+
+	clock += GRACE - 1;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+	KUNIT_EXPECT_EQ(test, get(t, 0), 3);
+
+	clock++;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_EXPIRED], 1);
+	KUNIT_EXPECT_EQ(test, get(t, 0), pasid);
+	KUNIT_EXPECT_EQ(test, attach(t, 0, pasid), 0);
+	detach(t, 0, pasid);
+}
+
+/* Those who allocate do not depend on the work */
+static void pasid_grace_on_demand(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 1; i != LIMIT; i++) {
+		get_resting(test, 0);
+		clock += 10;
+	}
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, t->space.exhausted, 1);
+	clock += GRACE - 10 * (LIMIT - 1);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 1);
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+	clock += 20;
+	KUNIT_EXPECT_EQ(test, get(t, 0), 2);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 3);
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+}
+
+static void pasid_no_grace(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	t->space.grace = 0;
+	KUNIT_EXPECT_TRUE(test, is_free(t, get_resting(test, 0)));
+}
+
+static void pasid_drained(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	ioasid_t pasid = get_resting(test, 0);
+
+	/* Of no interest: a device that never had it */
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 1, pasid));
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 0, pasid));
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_DRAINED], 1);
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 0, pasid));
+}
+
+static void pasid_drained_before_release(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	int pasid = get(t, 0);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	KUNIT_EXPECT_FALSE(test, drained_by(t, 0, pasid));
+	detach(t, 0, pasid);
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 0, pasid));
+
+	/* Attached once more, so what was said before counts for nothing */
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	detach(t, 0, pasid);
+	put(t, pasid);
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+
+	pasid = get(t, 0);
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	detach(t, 0, pasid);
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 0, pasid));
+	put(t, pasid);
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+}
+
+static void pasid_drained_by_each(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	int pasid = get(t, 0);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	KUNIT_ASSERT_EQ(test, attach(t, 1, pasid), 0);
+	detach(t, 0, pasid);
+	detach(t, 1, pasid);
+	put(t, pasid);
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 1, pasid));
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 0, pasid));
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+}
+
+/* A device that is no more has nothing in its queues */
+static void pasid_device_goes(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	ioasid_t pasid = get_resting(test, 0);
+	ioasid_t other = get_resting(test, 1);
+
+	iommu_pasid_device_destroy(&t->space, &t->devices[0]);
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+	KUNIT_EXPECT_FALSE(test, is_free(t, other));
+}
+
+/* A mistake of the owner; the promise holds all the same */
+static void pasid_released_attached(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	int pasid = get(t, 0);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	KUNIT_ASSERT_EQ(test, attach(t, 1, pasid), 0);
+	KUNIT_EXPECT_FALSE(test, put(t, pasid));
+	clock += 10 * GRACE;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+
+	detach(t, 0, pasid);
+	clock += 10 * GRACE;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+
+	/* Counted from here */
+	detach(t, 1, pasid);
+	clock += GRACE - 1;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+	clock++;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+}
+
+/* A domain can be replaced by attaching the next one before the last is gone */
+static void pasid_attached_twice(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	int pasid = get(t, 0);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	detach(t, 0, pasid);
+	KUNIT_EXPECT_FALSE(test, drained_by(t, 0, pasid));
+	detach(t, 0, pasid);
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 0, pasid));
+}
+
+/* Numbers that are not of the allocator are nobody's business */
+static void pasid_foreign(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, attach(t, 0, 5), 0);
+	KUNIT_EXPECT_TRUE(test, is_free(t, 5));
+	detach(t, 0, 5);
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 0, 5));
+}
+
+static void fill_with_resting(struct kunit *test, unsigned int device)
+{
+	unsigned int i;
+
+	for (i = 1; i != LIMIT; i++) {
+		get_resting(test, device);
+		clock++;
+	}
+}
+
+static void pasid_reclaim_oldest(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	fill_with_resting(test, 0);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	for (i = 1; i != LIMIT; i++) {
+		KUNIT_EXPECT_EQ(test, get(t, 0), i);
+		KUNIT_EXPECT_EQ(test, num_drained, i);
+		KUNIT_EXPECT_EQ(test, drained[i - 1], i);
+	}
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_RECLAIMED], LIMIT - 1);
+}
+
+/* Not in the order of the numbers */
+static void pasid_reclaim_order(struct kunit *test)
+{
+	static const ioasid_t order[] = { 3, 7, 1, 2, 6, 4, 5 };
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 1; i != LIMIT; i++) {
+		KUNIT_ASSERT_EQ(test, get(t, 0), i);
+		KUNIT_ASSERT_EQ(test, attach(t, 0, i), 0);
+		detach(t, 0, i);
+	}
+	for (i = 0; i != ARRAY_SIZE(order); i++)
+		put(t, order[i]);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	for (i = 0; i != ARRAY_SIZE(order); i++)
+		KUNIT_EXPECT_EQ(test, get(t, 0), order[i]);
+}
+
+/* One device that cannot be asked is enough to let a PASID rest */
+static void pasid_reclaim_all_users(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 1; i != LIMIT; i++) {
+		KUNIT_ASSERT_EQ(test, get(t, 0), i);
+		KUNIT_ASSERT_EQ(test, attach(t, 0, i), 0);
+		detach(t, 0, i);
+		if (i == 4)
+			continue;
+		KUNIT_ASSERT_EQ(test, attach(t, 1, i), 0);
+		detach(t, 1, i);
+	}
+	for (i = 1; i != LIMIT; i++)
+		put(t, i);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 4);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+}
+
+static void pasid_reclaim_fails(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	fill_with_resting(test, 0);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_odd);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 1);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 3);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 4, 4),
+			-ENOSPC);
+	KUNIT_EXPECT_EQ(test, num_drained, 4);
+	/* They rest as long as they had to */
+	clock += GRACE;
+	KUNIT_EXPECT_EQ(test, get(t, 0), 2);
+}
+
+/* The deadline is for all victims together */
+static void pasid_reclaim_late(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	fill_with_resting(test, 0);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_late);
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+}
+
+static void pasid_limits(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	iommu_pasid_device_limit(&t->space, &t->devices[1], 0);
+	KUNIT_EXPECT_EQ(test, get(t, 1), -EOPNOTSUPP);
+	iommu_pasid_device_limit(&t->space, &t->devices[1], 1);
+	KUNIT_EXPECT_EQ(test, get(t, 1), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, t->space.narrow, LIMIT);
+
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 5, 5), 5);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 5, 5), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 0, 0), -ERANGE);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 4, 3), -ERANGE);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, LIMIT, 100),
+			-ERANGE);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, LIMIT - 1, 100),
+			LIMIT - 1);
+}
+
+/* Small numbers are there for those who can take no others */
+static void pasid_narrow_device(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	iommu_pasid_device_limit(&t->space, &t->devices[1], 16);
+
+	/* A driver takes what the narrow device cannot take */
+	for (i = LIMIT; i != 16; i++)
+		KUNIT_EXPECT_EQ(test, get(t, 1), i);
+	/* Address spaces take the lower half, for they may meet both devices */
+	for (i = 1; i != LIMIT / 2; i++)
+		KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_MM, 0,
+						U32_MAX), i);
+	/* The upper half is left to the narrow one */
+	KUNIT_EXPECT_EQ(test, get(t, 0), LIMIT / 2);
+	/* Rather than none */
+	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_MM, 0, U32_MAX),
+			LIMIT / 2 + 1);
+	KUNIT_EXPECT_EQ(test, get(t, 1), LIMIT / 2 + 2);
+}
+
+static void pasid_mm_prefers_small(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	iommu_pasid_device_limit(&t->space, &t->devices[1], 1U << 20);
+	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_MM, 0, U32_MAX), 1);
+	KUNIT_EXPECT_EQ(test, get(t, 1), LIMIT);
+	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_DRIVER, 0, U32_MAX),
+			LIMIT + 1);
+}
+
+/* A drain callback that does not return, and a thread that waits for it */
+struct hang {
+	struct pasid_test *t;
+	struct completion called;
+	struct completion go_on;
+	struct completion done;
+	int pasid;
+};
+
+static struct hang hang;
+
+static int drain_hangs(struct device *dev, ioasid_t pasid,
+		       unsigned long deadline)
+{
+	complete(&hang.called);
+	wait_for_completion(&hang.go_on);
+	return 0;
+}
+
+static int hang_alloc(void *arg)
+{
+	hang.pasid = get(hang.t, 0);
+	complete(&hang.done);
+	return 0;
+}
+
+/* The exit of a process is not made to wait by a device that does not answer */
+static void pasid_drain_hangs(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	hang.t = t;
+	init_completion(&hang.called);
+	init_completion(&hang.go_on);
+	init_completion(&hang.done);
+	fill_with_resting(test, 0);
+	KUNIT_ASSERT_TRUE(test, drained_by(t, 0, 7));
+	KUNIT_ASSERT_EQ(test, get(t, 1), 7);
+	KUNIT_ASSERT_EQ(test, attach(t, 1, 7), 0);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_hangs);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(hang_alloc, NULL, "hang")));
+	wait_for_completion(&hang.called);
+
+	/* None of these waits */
+	detach(t, 1, 7);
+	KUNIT_EXPECT_TRUE(test, put(t, 7));
+	KUNIT_EXPECT_TRUE(test, drained_by(t, 1, 7));
+	KUNIT_EXPECT_TRUE(test, is_free(t, 7));
+	for (i = 1; i != 4; i++)
+		KUNIT_EXPECT_TRUE(test, drained_by(t, 0, i));
+	/* Only who drains it may free it */
+	KUNIT_EXPECT_FALSE(test, is_free(t, 1));
+	KUNIT_EXPECT_TRUE(test, is_free(t, 2));
+	clock += 2 * GRACE;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_FALSE(test, is_free(t, 1));
+	KUNIT_EXPECT_TRUE(test, is_free(t, 4));
+	KUNIT_EXPECT_FALSE(test, completion_done(&hang.done));
+
+	complete(&hang.go_on);
+	wait_for_completion(&hang.done);
+	KUNIT_EXPECT_EQ(test, hang.pasid, 1);
+}
+
+#define NUM_THREADS	4
+#define THREAD_ROUNDS	2000
+
+struct pasid_thread {
+	struct pasid_test *t;
+	struct completion done;
+	unsigned int index;
+	unsigned int allocs;
+	unsigned int bad;
+};
+
+/* Who has a number; nobody else may get it before it is given back */
+static atomic_t holders[LIMIT];
+
+static int thread_fn(void *arg)
+{
+	struct pasid_thread *thread = arg;
+	unsigned int device = thread->index % NUM_DEVICES;
+	struct pasid_test *t = thread->t;
+	unsigned int i;
+	int pasid;
+
+	for (i = 0; i != THREAD_ROUNDS; i++) {
+		pasid = get(t, device);
+		if (pasid < 0) {
+			thread->bad += pasid != -ENOSPC;
+			cond_resched();
+			continue;
+		}
+		thread->allocs++;
+		thread->bad += atomic_inc_return(&holders[pasid]) != 1;
+		thread->bad += !!attach(t, device, pasid);
+		detach(t, device, pasid);
+		if (i % 3 == 0)
+			thread->bad += !drained_by(t, device, pasid);
+		atomic_dec(&holders[pasid]);
+		thread->bad += !put(t, pasid);
+		if (i % 3 == 1)
+			drained_by(t, device, pasid);
+		if (i % 64 == 0)
+			iommu_pasid_space_expire(&t->space);
+	}
+	complete(&thread->done);
+	return 0;
+}
+
+static void pasid_threads(struct kunit *test)
+{
+	struct pasid_thread *threads;
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	threads = kunit_kcalloc(test, NUM_THREADS, sizeof(*threads),
+				GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, threads);
+	t->space.grace = 1;
+	t->space.now = ktime_get_ns;
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[1], drain_odd);
+	memset(holders, 0, sizeof(holders));
+	for (i = 0; i != NUM_THREADS; i++) {
+		threads[i].t = t;
+		threads[i].index = i;
+		init_completion(&threads[i].done);
+		if (IS_ERR(kthread_run(thread_fn, &threads[i], "pasid%u", i))) {
+			KUNIT_FAIL(test, "no thread");
+			complete(&threads[i].done);
+		}
+	}
+	for (i = 0; i != NUM_THREADS; i++) {
+		wait_for_completion(&threads[i].done);
+		KUNIT_EXPECT_EQ(test, threads[i].bad, 0);
+		KUNIT_EXPECT_GT(test, threads[i].allocs, THREAD_ROUNDS / 20);
+	}
+	KUNIT_EXPECT_EQ(test, t->space.live[IOMMU_PASID_DRIVER], 0);
+}
+
+/*
+ * The model: what has to become of each number
+ *
+ * Devices 0 and 1 drain when they are asked, device 2 cannot be asked.
+ */
+struct model_pasid {
+	bool used;
+	bool resting;
+	unsigned int attached[NUM_DEVICES];
+	bool had[NUM_DEVICES];
+	u64 deadline;
+	/* Counts up, so that the smallest is the oldest */
+	u64 since;
+};
+
+struct model {
+	struct model_pasid pasids[LIMIT];
+	u64 released;
+};
+
+static bool model_attached(const struct model_pasid *p)
+{
+	return p->attached[0] || p->attached[1] || p->attached[2];
+}
+
+static bool model_had(const struct model_pasid *p)
+{
+	return p->had[0] || p->had[1] || p->had[2];
+}
+
+static void model_end(struct model_pasid *p)
+{
+	memset(p, 0, sizeof(*p));
+}
+
+static void model_start_rest(struct model *m, struct model_pasid *p)
+{
+	if (!model_had(p)) {
+		model_end(p);
+		return;
+	}
+	p->deadline = clock + GRACE;
+	p->since = ++m->released;
+}
+
+static void model_expire(struct model *m)
+{
+	unsigned int i;
+
+	for (i = 1; i != LIMIT; i++)
+		if (m->pasids[i].since && m->pasids[i].deadline <= clock)
+			model_end(&m->pasids[i]);
+}
+
+static int model_free(const struct model *m)
+{
+	unsigned int i;
+
+	for (i = 1; i != LIMIT; i++)
+		if (!m->pasids[i].used)
+			return i;
+	return 0;
+}
+
+static int model_alloc(struct model *m)
+{
+	struct model_pasid *oldest = NULL;
+	unsigned int i;
+
+	if (!model_free(m))
+		model_expire(m);
+	for (i = 1; i != LIMIT && !model_free(m); i++) {
+		struct model_pasid *p = &m->pasids[i];
+
+		if (p->since && !p->had[2] &&
+		    (!oldest || p->since < oldest->since))
+			oldest = p;
+	}
+	if (oldest)
+		model_end(oldest);
+	i = model_free(m);
+	if (!i)
+		return -ENOSPC;
+	m->pasids[i].used = true;
+	return i;
+}
+
+static void model_detach(struct model *m, struct model_pasid *p,
+			 unsigned int device)
+{
+	if (!p->attached[device])
+		return;
+	p->attached[device]--;
+	if (p->resting && !model_attached(p))
+		model_start_rest(m, p);
+}
+
+static bool model_drained(struct model_pasid *p, unsigned int device)
+{
+	if (p->attached[device])
+		return false;
+	if (!p->had[device])
+		return true;
+	p->had[device] = false;
+	if (p->resting && !model_had(p))
+		model_end(p);
+	return true;
+}
+
+static int model_attach(struct model_pasid *p, unsigned int device)
+{
+	if (p->resting)
+		return -EBUSY;
+	if (p->used) {
+		p->attached[device]++;
+		p->had[device] = true;
+	}
+	return 0;
+}
+
+static bool model_release(struct model *m, struct model_pasid *p)
+{
+	if (!p->used || p->resting)
+		return false;
+	p->resting = true;
+	if (model_attached(p))
+		return false;
+	model_start_rest(m, p);
+	return true;
+}
+
+static void model_step(struct kunit *test, struct model *m,
+		       struct rnd_state *rnd)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int device = prandom_u32_state(rnd) % NUM_DEVICES;
+	unsigned int pasid = prandom_u32_state(rnd) % (LIMIT - 1) + 1;
+	struct model_pasid *p = &m->pasids[pasid];
+
+	switch (prandom_u32_state(rnd) % 16) {
+	case 0 ... 4:
+		KUNIT_EXPECT_EQ(test, model_alloc(m), get(t, device));
+		break;
+	case 5 ... 6:
+		KUNIT_EXPECT_EQ(test, model_release(m, p), put(t, pasid));
+		break;
+	case 7 ... 9:
+		KUNIT_EXPECT_EQ(test, model_attach(p, device),
+				attach(t, device, pasid));
+		break;
+	case 10 ... 12:
+		model_detach(m, p, device);
+		detach(t, device, pasid);
+		break;
+	case 13:
+		KUNIT_EXPECT_EQ(test, model_drained(p, device),
+				drained_by(t, device, pasid));
+		break;
+	case 14:
+		clock += prandom_u32_state(rnd) % GRACE;
+		break;
+	case 15:
+		model_expire(m);
+		iommu_pasid_space_expire(&t->space);
+		break;
+	}
+}
+
+static void pasid_random(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	struct rnd_state rnd;
+	unsigned int i, step;
+	struct model *m;
+
+	m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	prandom_seed_state(&rnd, 1);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[1], drain_ok);
+	for (step = 0; step != 20000; step++) {
+		model_step(test, m, &rnd);
+		for (i = 1; i != LIMIT; i++)
+			KUNIT_ASSERT_EQ_MSG(test, m->pasids[i].used,
+					    !is_free(t, i), "step %u PASID %u",
+					    step, i);
+	}
+	/* All of it was tried */
+	for (i = 0; i != IOMMU_PASID_NUM_ENDS; i++)
+		KUNIT_EXPECT_GT(test, t->space.ends[i], 10);
+	KUNIT_EXPECT_GT(test, t->space.exhausted, 100);
+}
+
+/* The counts and the lines of debugfs */
+static void pasid_show(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	struct seq_file m = { .size = PAGE_SIZE };
+	char line[64];
+
+	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	t->space.grace = 2000 * NSEC_PER_MSEC;
+	KUNIT_ASSERT_EQ(test, get_resting(test, 0), 1);
+	KUNIT_ASSERT_EQ(test, get(t, 0), 2);
+	KUNIT_ASSERT_EQ(test, attach(t, 1, 2), 0);
+	clock += 1500 * NSEC_PER_MSEC;
+
+	iommu_pasid_show_counts(&t->space, &m);
+	KUNIT_EXPECT_STREQ(test, m.buf,
+			   "grace_ms 2000\nallocated 2\nexhausted 0\n"
+			   "unused 0\ndrained 0\nexpired 0\nreclaimed 0\n"
+			   "live_mm 0\nlive_driver 1\nresting 1\n");
+
+	memset(m.buf, 0, m.count);
+	m.count = 0;
+	KUNIT_EXPECT_TRUE(test, iommu_pasid_show(&t->space, &m, 1));
+	snprintf(line, sizeof(line), "[%d] resting 1500 ms %s(detached)\n",
+		 task_tgid_nr(current), dev_name(t->devices[0].dev));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(m.buf, "1 driver "));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(m.buf, line));
+
+	memset(m.buf, 0, m.count);
+	m.count = 0;
+	KUNIT_EXPECT_TRUE(test, iommu_pasid_show(&t->space, &m, 2));
+	snprintf(line, sizeof(line), "[%d] live %s\n",
+		 task_tgid_nr(current), dev_name(t->devices[1].dev));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(m.buf, line));
+
+	KUNIT_EXPECT_FALSE(test, iommu_pasid_show(&t->space, &m, 3));
+	detach(t, 1, 2);
+}
+
+static struct kunit_case pasid_cases[] = {
+	KUNIT_CASE(pasid_smallest_first),
+	KUNIT_CASE(pasid_release_twice),
+	KUNIT_CASE(pasid_grace),
+	KUNIT_CASE(pasid_grace_on_demand),
+	KUNIT_CASE(pasid_no_grace),
+	KUNIT_CASE(pasid_drained),
+	KUNIT_CASE(pasid_drained_before_release),
+	KUNIT_CASE(pasid_drained_by_each),
+	KUNIT_CASE(pasid_device_goes),
+	KUNIT_CASE(pasid_released_attached),
+	KUNIT_CASE(pasid_attached_twice),
+	KUNIT_CASE(pasid_foreign),
+	KUNIT_CASE(pasid_reclaim_oldest),
+	KUNIT_CASE(pasid_reclaim_order),
+	KUNIT_CASE(pasid_reclaim_all_users),
+	KUNIT_CASE(pasid_reclaim_fails),
+	KUNIT_CASE(pasid_reclaim_late),
+	KUNIT_CASE(pasid_limits),
+	KUNIT_CASE(pasid_narrow_device),
+	KUNIT_CASE(pasid_mm_prefers_small),
+	KUNIT_CASE(pasid_drain_hangs),
+	KUNIT_CASE(pasid_show),
+	KUNIT_CASE_SLOW(pasid_threads),
+	KUNIT_CASE_SLOW(pasid_random),
+	{}
+};
+
+static struct kunit_suite pasid_suite = {
+	.name = "iommu-pasid",
+	.init = pasid_init,
+	.exit = pasid_exit,
+	.test_cases = pasid_cases,
+};
+
+kunit_test_suite(pasid_suite);

@@ -1,0 +1,829 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One allocator of PASIDs, for address spaces (SVA) and drivers
+ *
+ * A PASID is free, live or resting. It is live from iommu_pasid_alloc() to
+ * iommu_pasid_release(), which its owner calls once, whether or not a device can
+ * still have it in a queue. After that it rests until no device can.
+ *
+ * Who can have it. A device becomes a user of the PASID when a domain is
+ * attached to it there (iommu_pasid_attach()), and stays one when the domain is
+ * detached, for the work that its queues may still hold. It ends being a user
+ * when its driver says that it has drained the PASID, or when it goes away. A
+ * PASID that nobody uses is free as soon as it is released; that is all that
+ * happens to one that was never attached. Otherwise it rests until the last user
+ * has drained it, or until the grace period is over, counted from the release
+ * or from the last detach, whichever comes later.
+ *
+ * What a resting PASID leads to. Nothing: it cannot be attached (-EBUSY), and
+ * what was attached has been detached by the owner, which made the driver of the
+ * IOMMU remove the entry, flush what was cached of it, and answer its page
+ * requests. DMA that comes with it faults. Should an owner release a PASID that
+ * is still attached, the number does not come back before it is detached.
+ *
+ * Pressure. If all numbers that a caller can take are in use, those whose time
+ * is over are freed, without waiting for the work. Then the oldest resting one
+ * that can be drained is: the drivers of its users are called, and have
+ * %DRAIN_TIMEOUT for all of it. A PASID with a user whose driver has no such
+ * callback is left to rest, and if there is no other the allocation fails with
+ * -ENOSPC. The promise is kept rather than the allocation.
+ *
+ * Which number. A device with few PASID bits can take small numbers only. The
+ * smallest limit of all devices that were seen divides the numbers: small ones,
+ * which all devices can take, and large ones. Where devices differ,
+ *  - a driver that comes with a wide device gets a large one;
+ *  - an address space gets a small one, for it wants the same number on all
+ *    devices, but not from the upper half of the small ones,
+ *  - which is kept for those that come with a narrow device;
+ * and who finds nothing left there takes what there is. Where all devices have
+ * the same limit, it is the smallest free number, as it always was.
+ *
+ * Locks. The lock of the xarray protects everything, and is taken with
+ * interrupts off: release is called when the last reference to an mm is dropped,
+ * which may be anywhere. It neither sleeps nor allocates, nor does it call a
+ * driver; hence no exit of a process ever waits for a device. Attach allocates,
+ * and may sleep; so may an allocation, which calls the drain callbacks without
+ * the lock. A PASID that is being drained is marked @busy, and only the drainer
+ * may free it then. A driver that takes its callback away, or a device that goes
+ * away, waits for a callback that is running.
+ *
+ * Failure. An allocation or an attach without memory changes nothing. Release,
+ * detach and drained cannot fail.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/jiffies.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "iommu-pasid.h"
+
+#define CREATE_TRACE_POINTS
+#include "iommu-pasid-trace.h"
+
+/* For the drivers together, when an allocation finds no free number */
+#define DRAIN_TIMEOUT		msecs_to_jiffies(100)
+/* PASIDs that are freed, or looked at, before the lock is given up for a moment */
+#define EXPIRE_BATCH		64
+#define RECLAIM_BATCH		1024
+
+struct iommu_pasid {
+	struct list_head rest;
+	struct list_head users;
+	u64 released;
+	u64 deadline;
+	pid_t tgid;
+	char comm[TASK_COMM_LEN];
+	ioasid_t pasid;
+	u8 owner;
+	bool resting;
+	bool busy;
+};
+
+/* A device that may have work with a PASID in its queues */
+struct pasid_user {
+	struct list_head pasid_node;
+	struct list_head device_node;
+	struct iommu_pasid_device *pdev;
+	ioasid_t pasid;
+	unsigned int attached;
+};
+
+static void free_user(struct pasid_user *user)
+{
+	list_del(&user->pasid_node);
+	list_del(&user->device_node);
+	kfree(user);
+}
+
+static struct pasid_user *user_of(struct iommu_pasid *entry,
+				  const struct iommu_pasid_device *pdev)
+{
+	struct pasid_user *user;
+
+	list_for_each_entry(user, &entry->users, pasid_node)
+		if (user->pdev == pdev)
+			return user;
+	return NULL;
+}
+
+static bool is_attached(const struct iommu_pasid *entry)
+{
+	const struct pasid_user *user;
+
+	list_for_each_entry(user, &entry->users, pasid_node)
+		if (user->attached)
+			return true;
+	return false;
+}
+
+/* The number may be allocated again */
+static void end_rest(struct iommu_pasid_space *space, struct iommu_pasid *entry,
+		     enum iommu_pasid_end end)
+{
+	struct pasid_user *user, *next;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	list_for_each_entry_safe(user, next, &entry->users, pasid_node)
+		free_user(user);
+	list_del(&entry->rest);
+	space->num_resting--;
+	space->ends[end]++;
+	trace_iommu_pasid_free(entry->pasid, end);
+	__xa_erase(&space->pasids, entry->pasid);
+	kfree(entry);
+}
+
+static void schedule_expire(struct iommu_pasid_space *space, u64 now)
+{
+	struct iommu_pasid *oldest;
+	u64 delay = 0;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	oldest = list_first_entry_or_null(&space->resting, struct iommu_pasid,
+					  rest);
+	if (!oldest)
+		return;
+	if (oldest->deadline > now)
+		delay = oldest->deadline - now;
+	mod_delayed_work(system_unbound_wq, &space->work,
+			 nsecs_to_jiffies64(delay) + 1);
+}
+
+/* @entry is released and not attached; it rests if somebody can still have it */
+static void start_rest(struct iommu_pasid_space *space,
+		       struct iommu_pasid *entry)
+{
+	u64 now;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	if (list_empty(&entry->users)) {
+		end_rest(space, entry, IOMMU_PASID_UNUSED);
+		return;
+	}
+	if (!space->grace) {
+		end_rest(space, entry, IOMMU_PASID_EXPIRED);
+		return;
+	}
+
+	now = space->now();
+	entry->deadline = now + space->grace;
+	list_add_tail(&entry->rest, &space->resting);
+	if (list_is_first(&entry->rest, &space->resting))
+		schedule_expire(space, now);
+}
+
+/* Frees up to @batch of those whose time is over; true if there may be more */
+static bool expire_some(struct iommu_pasid_space *space, unsigned int batch)
+{
+	struct iommu_pasid *entry, *next;
+	u64 now = space->now();
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	list_for_each_entry_safe(entry, next, &space->resting, rest) {
+		if (entry->deadline > now)
+			return false;
+		/* Who drains it also frees it */
+		if (entry->busy)
+			continue;
+		if (!batch--)
+			return true;
+		end_rest(space, entry, IOMMU_PASID_EXPIRED);
+	}
+	return false;
+}
+
+/**
+ * iommu_pasid_space_expire() - Free the PASIDs whose grace period is over
+ * @space: the numbers
+ *
+ * Context: may sleep.
+ */
+void iommu_pasid_space_expire(struct iommu_pasid_space *space)
+{
+	bool more;
+
+	do {
+		xa_lock_irq(&space->pasids);
+		more = expire_some(space, EXPIRE_BATCH);
+		if (!more)
+			schedule_expire(space, space->now());
+		xa_unlock_irq(&space->pasids);
+		cond_resched();
+	} while (more);
+}
+
+static void expire_work(struct work_struct *work)
+{
+	iommu_pasid_space_expire(container_of(to_delayed_work(work),
+					      struct iommu_pasid_space, work));
+}
+
+/**
+ * iommu_pasid_space_init() - Set up an allocator
+ * @space: the numbers
+ * @now: its clock
+ */
+void iommu_pasid_space_init(struct iommu_pasid_space *space, u64 (*now)(void))
+{
+	memset(space, 0, sizeof(*space));
+	xa_init_flags(&space->pasids, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
+	INIT_LIST_HEAD(&space->resting);
+	space->now = now;
+	space->grace = (u64)IOMMU_PASID_GRACE_MS * NSEC_PER_MSEC;
+	INIT_DELAYED_WORK(&space->work, expire_work);
+}
+
+/**
+ * iommu_pasid_space_destroy() - Free all that is left in an allocator
+ * @space: the numbers. No owner and no device is left that would use them.
+ *
+ * Context: may sleep.
+ */
+void iommu_pasid_space_destroy(struct iommu_pasid_space *space)
+{
+	struct pasid_user *user, *next;
+	struct iommu_pasid *entry;
+	unsigned long index;
+
+	cancel_delayed_work_sync(&space->work);
+	xa_for_each(&space->pasids, index, entry) {
+		list_for_each_entry_safe(user, next, &entry->users, pasid_node)
+			free_user(user);
+		kfree(entry);
+	}
+	xa_destroy(&space->pasids);
+}
+
+/**
+ * iommu_pasid_device_init() - Set up what the allocator knows of a device
+ * @pdev: the part of the device
+ * @dev: what the drain callback is called with
+ */
+void iommu_pasid_device_init(struct iommu_pasid_device *pdev,
+			     struct device *dev)
+{
+	INIT_LIST_HEAD(&pdev->users);
+	pdev->dev = dev;
+	pdev->drain = NULL;
+	pdev->draining = 0;
+	pdev->limit = 0;
+}
+
+/**
+ * iommu_pasid_device_limit() - Tell how many PASIDs a device can take
+ * @space: the numbers
+ * @pdev: the device
+ * @limit: the first PASID that is too large for it, 0 if it can take none
+ *
+ * The smallest limit is remembered when the device goes: it may come back.
+ */
+void iommu_pasid_device_limit(struct iommu_pasid_space *space,
+			      struct iommu_pasid_device *pdev, u32 limit)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	pdev->limit = limit;
+	if (limit > IOMMU_FIRST_GLOBAL_PASID &&
+	    (!space->narrow || limit < space->narrow))
+		space->narrow = limit;
+	xa_unlock_irqrestore(&space->pasids, flags);
+}
+
+/**
+ * iommu_pasid_device_set_drain() - Set or take away the callback of a driver
+ * @space: the numbers
+ * @pdev: the device
+ * @drain: the callback, or NULL
+ *
+ * When it returns, the previous callback neither runs nor is called again.
+ *
+ * Context: may sleep.
+ */
+void iommu_pasid_device_set_drain(struct iommu_pasid_space *space,
+				  struct iommu_pasid_device *pdev,
+				  iommu_pasid_drain_t drain)
+{
+	xa_lock_irq(&space->pasids);
+	pdev->drain = NULL;
+	xa_unlock_irq(&space->pasids);
+
+	/* Pairs with smp_store_release() in drain_user() */
+	wait_var_event(&pdev->draining, !smp_load_acquire(&pdev->draining));
+
+	xa_lock_irq(&space->pasids);
+	pdev->drain = drain;
+	xa_unlock_irq(&space->pasids);
+}
+
+/* A user is no more; @entry is free if it was the last, and was being waited for */
+static void drop_user(struct iommu_pasid_space *space,
+		      struct iommu_pasid *entry, struct pasid_user *user)
+{
+	free_user(user);
+	if (!entry->resting || entry->busy)
+		return;
+	if (list_empty(&entry->users))
+		end_rest(space, entry, IOMMU_PASID_DRAINED);
+	else if (list_empty(&entry->rest) && !is_attached(entry))
+		start_rest(space, entry);
+}
+
+/**
+ * iommu_pasid_device_destroy() - Forget a device
+ * @space: the numbers
+ * @pdev: the device. It does no DMA any more, so it has no PASID in its queues.
+ *
+ * Context: may sleep.
+ */
+void iommu_pasid_device_destroy(struct iommu_pasid_space *space,
+				struct iommu_pasid_device *pdev)
+{
+	struct iommu_pasid *entry;
+	struct pasid_user *user;
+
+	iommu_pasid_device_set_drain(space, pdev, NULL);
+	for (;;) {
+		xa_lock_irq(&space->pasids);
+		user = list_first_entry_or_null(&pdev->users, struct pasid_user,
+						device_node);
+		if (user) {
+			entry = xa_load(&space->pasids, user->pasid);
+			drop_user(space, entry, user);
+		}
+		xa_unlock_irq(&space->pasids);
+		if (!user)
+			return;
+	}
+}
+
+/* Numbers to look for, both ends inclusive; none if @first is above @last */
+struct pasid_range {
+	u32 first;
+	u32 last;
+};
+
+#define NUM_RANGES	3
+
+/* In the order of preference; see the opening comment */
+static void preferred_ranges(const struct iommu_pasid_space *space,
+			     enum iommu_pasid_owner owner, u32 limit,
+			     struct pasid_range *ranges)
+{
+	u32 narrow = space->narrow;
+	struct pasid_range shared = { IOMMU_FIRST_GLOBAL_PASID, narrow / 2 - 1 };
+	struct pasid_range kept = { max(narrow / 2, IOMMU_FIRST_GLOBAL_PASID),
+				    narrow - 1 };
+	struct pasid_range large = { narrow, limit - 1 };
+
+	if (limit <= narrow) {
+		ranges[0].first = IOMMU_FIRST_GLOBAL_PASID;
+		ranges[0].last = limit - 1;
+		ranges[1] = (struct pasid_range){ 1, 0 };
+		ranges[2] = ranges[1];
+		return;
+	}
+	ranges[0] = owner == IOMMU_PASID_MM ? shared : large;
+	ranges[1] = owner == IOMMU_PASID_MM ? large : shared;
+	ranges[2] = kept;
+}
+
+/* -EBUSY if there is no free number between @min and @max */
+static int insert(struct iommu_pasid_space *space, struct iommu_pasid *entry,
+		  const struct pasid_range *ranges, u32 min, u32 max)
+{
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	for (i = 0; i != NUM_RANGES; i++) {
+		u32 first = max(ranges[i].first, min);
+		u32 last = min(ranges[i].last, max);
+
+		if (first > last)
+			continue;
+		ret = __xa_alloc(&space->pasids, &entry->pasid, entry,
+				 XA_LIMIT(first, last), GFP_KERNEL);
+		if (ret != -EBUSY)
+			return ret;
+	}
+	return -EBUSY;
+}
+
+static bool can_be_drained(const struct iommu_pasid *entry)
+{
+	const struct pasid_user *user;
+
+	list_for_each_entry(user, &entry->users, pasid_node)
+		if (!user->pdev->drain)
+			return false;
+	return true;
+}
+
+/* Calls the driver of one user without the lock; false if it did not drain */
+static bool drain_user(struct iommu_pasid_space *space,
+		       struct iommu_pasid *entry, struct pasid_user *user,
+		       unsigned long deadline)
+{
+	struct iommu_pasid_device *pdev = user->pdev;
+	iommu_pasid_drain_t drain = pdev->drain;
+	ioasid_t pasid = entry->pasid;
+	int ret;
+
+	/* Taken away since the victim was chosen */
+	if (!drain)
+		return false;
+
+	/* Keeps @pdev, which may go as soon as this is 0 again */
+	pdev->draining++;
+	xa_unlock_irq(&space->pasids);
+	ret = drain(pdev->dev, pasid, deadline);
+	xa_lock_irq(&space->pasids);
+
+	if (!ret) {
+		user = user_of(entry, pdev);
+		if (user) {
+			trace_iommu_pasid_drained(pasid, pdev->dev);
+			free_user(user);
+		}
+	}
+	/* Pairs with smp_load_acquire() in iommu_pasid_device_set_drain() */
+	smp_store_release(&pdev->draining, pdev->draining - 1);
+	wake_up_var(&pdev->draining);
+	return !ret;
+}
+
+/* Frees @victim if all its users drain it in time. Drops the lock. */
+static bool drain(struct iommu_pasid_space *space, struct iommu_pasid *victim,
+		  unsigned long deadline)
+{
+	bool drained = true;
+
+	victim->busy = true;
+	while (drained && !list_empty(&victim->users))
+		drained = time_before(jiffies, deadline) &&
+			  drain_user(space, victim,
+				     list_first_entry(&victim->users,
+						      struct pasid_user,
+						      pasid_node),
+				     deadline);
+	victim->busy = false;
+
+	/* The last user may also have gone while the lock was not held */
+	if (!list_empty(&victim->users))
+		return false;
+	end_rest(space, victim, IOMMU_PASID_RECLAIMED);
+	return true;
+}
+
+/* Lets others have the lock; true if @entry has no user any more, and is free */
+static bool breathe(struct iommu_pasid_space *space, struct iommu_pasid *entry)
+{
+	entry->busy = true;
+	xa_unlock_irq(&space->pasids);
+	cond_resched();
+	xa_lock_irq(&space->pasids);
+	entry->busy = false;
+	if (!list_empty(&entry->users))
+		return false;
+	end_rest(space, entry, IOMMU_PASID_DRAINED);
+	return true;
+}
+
+/* Makes the oldest number between @min and @max free that drivers can drain */
+static bool reclaim(struct iommu_pasid_space *space, u32 min, u32 max,
+		    unsigned long deadline)
+{
+	struct iommu_pasid *entry;
+	unsigned int steps = 0;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	/* @entry stays in the list while the lock is given up, for it is busy */
+	list_for_each_entry(entry, &space->resting, rest) {
+		if (entry->busy)
+			continue;
+		if (++steps % RECLAIM_BATCH == 0 && breathe(space, entry))
+			return true;
+		if (entry->pasid < min || entry->pasid > max ||
+		    !can_be_drained(entry))
+			continue;
+		if (drain(space, entry, deadline))
+			return true;
+		if (time_after_eq(jiffies, deadline))
+			return false;
+	}
+	return false;
+}
+
+static int alloc_locked(struct iommu_pasid_space *space,
+			struct iommu_pasid *entry, u32 limit, u32 min, u32 max)
+{
+	unsigned long deadline = jiffies + DRAIN_TIMEOUT;
+	struct pasid_range ranges[NUM_RANGES];
+	int ret;
+
+	preferred_ranges(space, entry->owner, limit, ranges);
+	ret = insert(space, entry, ranges, min, max);
+	if (ret != -EBUSY)
+		return ret;
+
+	while (expire_some(space, EXPIRE_BATCH)) {
+		xa_unlock_irq(&space->pasids);
+		cond_resched();
+		xa_lock_irq(&space->pasids);
+	}
+	/* What is reclaimed may be taken by others, but only until the deadline */
+	do {
+		ret = insert(space, entry, ranges, min, max);
+		if (ret != -EBUSY)
+			return ret;
+	} while (reclaim(space, min, max, deadline));
+
+	space->exhausted++;
+	return -ENOSPC;
+}
+
+/**
+ * iommu_pasid_alloc() - Allocate a PASID
+ * @space: the numbers
+ * @pdev: a device that has to be able to take it
+ * @owner: what kind of owner it gets
+ * @min: the smallest number that will do
+ * @max: the largest one, inclusive; the limit of the device may be below
+ * @pasid: set to the PASID
+ *
+ * May call the drain callbacks of drivers, see iommu_pasid_set_drain(), if all
+ * numbers are in use.
+ *
+ * Context: may sleep. Must not be called with a lock that a drain callback takes.
+ * Return: 0, or -EOPNOTSUPP if the device can take no PASID, -ERANGE if it can
+ * take none between @min and @max, -ENOSPC if there is no free one, -ENOMEM.
+ */
+int iommu_pasid_alloc(struct iommu_pasid_space *space,
+		      struct iommu_pasid_device *pdev,
+		      enum iommu_pasid_owner owner, u32 min, u32 max,
+		      ioasid_t *pasid)
+{
+	struct iommu_pasid *entry;
+	u32 limit = pdev->limit;
+	int ret;
+
+	if (limit <= IOMMU_FIRST_GLOBAL_PASID)
+		return -EOPNOTSUPP;
+	min = max(min, IOMMU_FIRST_GLOBAL_PASID);
+	max = min(max, limit - 1);
+	if (min > max)
+		return -ERANGE;
+
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	if (!entry)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&entry->rest);
+	INIT_LIST_HEAD(&entry->users);
+	entry->owner = owner;
+	entry->tgid = task_tgid_nr(current);
+	get_task_comm(entry->comm, current);
+
+	xa_lock_irq(&space->pasids);
+	ret = alloc_locked(space, entry, limit, min, max);
+	if (!ret) {
+		space->live[owner]++;
+		space->allocs++;
+		*pasid = entry->pasid;
+		trace_iommu_pasid_alloc(entry->pasid, owner);
+	}
+	xa_unlock_irq(&space->pasids);
+	if (ret)
+		kfree(entry);
+	return ret;
+}
+
+/**
+ * iommu_pasid_release() - Give a PASID back
+ * @space: the numbers
+ * @pasid: of iommu_pasid_alloc(), not attached any more
+ *
+ * Never waits for a driver, a device or memory.
+ *
+ * Context: any.
+ * Return: false if it is a mistake of the caller: @pasid was not live, so that
+ * nothing is done, or it is still attached, so that it is not used again before
+ * it is detached.
+ */
+bool iommu_pasid_release(struct iommu_pasid_space *space, ioasid_t pasid)
+{
+	struct iommu_pasid *entry;
+	unsigned long flags;
+	bool ok = false;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	entry = xa_load(&space->pasids, pasid);
+	if (entry && !entry->resting) {
+		space->live[entry->owner]--;
+		space->num_resting++;
+		entry->resting = true;
+		entry->released = space->now();
+		trace_iommu_pasid_release(pasid, entry->owner);
+		/* If it is attached, the last detach goes on from here */
+		ok = !is_attached(entry);
+		if (ok)
+			start_rest(space, entry);
+	}
+	xa_unlock_irqrestore(&space->pasids, flags);
+	return ok;
+}
+
+/**
+ * iommu_pasid_attach() - A domain is about to be attached
+ * @space: the numbers
+ * @pdev: the device
+ * @pasid: where the domain will be attached
+ *
+ * If the attach fails, iommu_pasid_detach() undoes it.
+ *
+ * Context: may sleep.
+ * Return: 0, also if the PASID is not of the allocator; -EBUSY if it rests;
+ * -ENOMEM.
+ */
+int iommu_pasid_attach(struct iommu_pasid_space *space,
+		       struct iommu_pasid_device *pdev, ioasid_t pasid)
+{
+	struct pasid_user *new, *user;
+	struct iommu_pasid *entry;
+	int ret = 0;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	new->pdev = pdev;
+	new->pasid = pasid;
+
+	xa_lock_irq(&space->pasids);
+	entry = xa_load(&space->pasids, pasid);
+	if (!entry)
+		goto out_unlock;
+	if (entry->resting) {
+		ret = -EBUSY;
+		goto out_unlock;
+	}
+	user = user_of(entry, pdev);
+	if (!user) {
+		user = new;
+		new = NULL;
+		list_add_tail(&user->pasid_node, &entry->users);
+		list_add_tail(&user->device_node, &pdev->users);
+	}
+	user->attached++;
+out_unlock:
+	xa_unlock_irq(&space->pasids);
+	kfree(new);
+	return ret;
+}
+
+/**
+ * iommu_pasid_detach() - A domain has been detached
+ * @space: the numbers
+ * @pdev: the device
+ * @pasid: where the domain was attached; its entry is gone, and flushed
+ *
+ * Context: any.
+ */
+void iommu_pasid_detach(struct iommu_pasid_space *space,
+			struct iommu_pasid_device *pdev, ioasid_t pasid)
+{
+	struct iommu_pasid *entry;
+	struct pasid_user *user;
+	unsigned long flags;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	entry = xa_load(&space->pasids, pasid);
+	user = entry ? user_of(entry, pdev) : NULL;
+	/* Not one of the allocator, or it was not when it was attached */
+	if (!user || !user->attached)
+		goto out_unlock;
+	user->attached--;
+	if (entry->resting && !is_attached(entry))
+		start_rest(space, entry);
+out_unlock:
+	xa_unlock_irqrestore(&space->pasids, flags);
+}
+
+/**
+ * iommu_pasid_device_drained() - A device has nothing more of a PASID
+ * @space: the numbers
+ * @pdev: the device
+ * @pasid: the PASID, before or after its release
+ *
+ * Context: any.
+ * Return: false if a domain is still attached there, so that it counts for
+ * nothing.
+ */
+bool iommu_pasid_device_drained(struct iommu_pasid_space *space,
+				struct iommu_pasid_device *pdev, ioasid_t pasid)
+{
+	struct iommu_pasid *entry;
+	struct pasid_user *user;
+	unsigned long flags;
+	bool ret = true;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	entry = xa_load(&space->pasids, pasid);
+	user = entry ? user_of(entry, pdev) : NULL;
+	if (user && user->attached) {
+		ret = false;
+	} else if (user) {
+		trace_iommu_pasid_drained(pasid, pdev->dev);
+		drop_user(space, entry, user);
+	}
+	xa_unlock_irqrestore(&space->pasids, flags);
+	return ret;
+}
+
+static const char *const owner_names[] = {
+	[IOMMU_PASID_MM] = "mm",
+	[IOMMU_PASID_DRIVER] = "driver",
+};
+
+static const char *const end_names[] = {
+	[IOMMU_PASID_UNUSED] = "unused",
+	[IOMMU_PASID_DRAINED] = "drained",
+	[IOMMU_PASID_EXPIRED] = "expired",
+	[IOMMU_PASID_RECLAIMED] = "reclaimed",
+};
+
+/**
+ * iommu_pasid_show_counts() - Print how many PASIDs there are of each kind
+ * @space: the numbers
+ * @s: where to print
+ */
+void iommu_pasid_show_counts(struct iommu_pasid_space *space,
+			     struct seq_file *s)
+{
+	unsigned long live[IOMMU_PASID_NUM_OWNERS];
+	u64 ends[IOMMU_PASID_NUM_ENDS];
+	u64 allocs, exhausted, grace;
+	unsigned long resting;
+	unsigned int i;
+
+	xa_lock_irq(&space->pasids);
+	memcpy(live, space->live, sizeof(live));
+	memcpy(ends, space->ends, sizeof(ends));
+	resting = space->num_resting;
+	allocs = space->allocs;
+	exhausted = space->exhausted;
+	grace = space->grace;
+	xa_unlock_irq(&space->pasids);
+
+	seq_printf(s, "grace_ms %llu\nallocated %llu\nexhausted %llu\n",
+		   div_u64(grace, NSEC_PER_MSEC), allocs, exhausted);
+	for (i = 0; i != IOMMU_PASID_NUM_ENDS; i++)
+		seq_printf(s, "%s %llu\n", end_names[i], ends[i]);
+	for (i = 0; i != IOMMU_PASID_NUM_OWNERS; i++)
+		seq_printf(s, "live_%s %lu\n", owner_names[i], live[i]);
+	seq_printf(s, "resting %lu\n", resting);
+}
+
+/**
+ * iommu_pasid_show() - Print what a PASID does
+ * @space: the numbers
+ * @s: where to print a line
+ * @pasid: the PASID
+ *
+ * Return: false if it is free, and nothing was printed.
+ */
+bool iommu_pasid_show(struct iommu_pasid_space *space, struct seq_file *s,
+		      unsigned long pasid)
+{
+	const struct pasid_user *user;
+	struct iommu_pasid *entry;
+
+	xa_lock_irq(&space->pasids);
+	entry = xa_load(&space->pasids, pasid);
+	if (entry) {
+		seq_printf(s, "%u %s %s[%d]", entry->pasid,
+			   owner_names[entry->owner], entry->comm, entry->tgid);
+		if (entry->resting)
+			seq_printf(s, " resting %llu ms",
+				   div_u64(space->now() - entry->released,
+					   NSEC_PER_MSEC));
+		else
+			seq_puts(s, " live");
+		list_for_each_entry(user, &entry->users, pasid_node)
+			seq_printf(s, " %s%s", dev_name(user->pdev->dev),
+				   user->attached ? "" : "(detached)");
+		seq_putc(s, '\n');
+	}
+	xa_unlock_irq(&space->pasids);
+	return entry;
+}
