@@ -4,9 +4,10 @@
  *
  * The disk is QEMU's "nvme", driven from here (see vfio_nvme.h). A thread for
  * each queue keeps it full of reads and writes and is woken by interrupts only;
- * another thread replaces the page table of the device, as fast as it can,
- * between all kinds of page tables that map the same memory at the same IOVAs.
- * What must come out of it:
+ * a thread for each device replaces the page table of its device, as fast as it
+ * can, between all kinds of page tables that map the same memory at the same
+ * IOVAs. Two devices of one group have one page table: each thread then moves
+ * the other's device too, at any moment. What must come out of it:
  *
  * - each command completes, with success
  * - each read returns what was written. A block holds a pattern made of the
@@ -18,15 +19,20 @@
  *   the queues has one command at a time, and must get as many interrupts as it
  *   has commands.
  *
- * Only where a replace keeps DMA in flight can it be asked for under load. Where
- * it does not, the queues are drained around each replace, as a VMM has to.
+ * - each replace succeeds, as does the destruction of a page table that its
+ *   thread has left: nobody else ever goes there
+ *
+ * Only where the kernel says that a replace keeps DMA in flight, by
+ * IOMMU_HW_CAP_HITLESS_REPLACE, is it asked for under load. Where it does not, the
+ * queues of all devices of the group are drained around each replace, as a VMM
+ * has to.
  *
  * The kill tests end the process with SIGKILL in the middle of all this, start
  * again on the same disk, and find what was written before.
  *
  * Environment:
- *   NVME_SECS     length of a load test, 8 by default
- *   NVME_QUIESCE  1: drain the queues around each replace
+ *   NVME_SECS    length of a load test, 8 by default
+ *   EDU_HITLESS  what the kernel must say about DMA in flight here, 0 or 1
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +48,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <linux/iommufd.h>
+
 #include "../kselftest_harness.h"
 #include "vfio_nvme.h"
 
@@ -56,8 +64,8 @@
 
 /*
  * A load that does not move shows nothing. This is what a test must get done in
- * each second: commands of each queue, and replaces of all kinds together. On
- * two emulated cores it is some hundred.
+ * each second: commands of each queue, and replaces of each device, of all kinds
+ * together. On two emulated cores it is some hundred.
  */
 #define MIN_COMMANDS 10
 #define MIN_REPLACES 10
@@ -133,17 +141,32 @@ struct worker {
 };
 
 /*
+ * One device and the thread that replaces its page table: what it attached last,
+ * and the HWPT that it has to destroy
+ */
+struct replacer {
+	struct load *load;
+	pthread_t thread;
+	unsigned int ctrl;
+	unsigned int seed;
+	unsigned int round; /* in which it drained the queues last */
+	__u64 end;
+	int pt;
+	__u32 fresh;
+};
+
+/*
  * In shared memory: what is on the disks, and the figures, outlive a process
  * that is killed. The rest is set up by load_open().
  */
 struct load {
 	unsigned int num_ctrls;
 	const struct edu_func *func[MAX_CTRLS];
-	bool quiesce;
+	bool hitless;
 	__u64 salt;
 	struct block blocks[MAX_CTRLS][NVME_QUEUES][QUEUE_BLOCKS];
 	struct figures fig[MAX_CTRLS][NVME_QUEUES];
-	unsigned long replaces[NUM_KINDS];
+	unsigned long replaces[MAX_CTRLS][NUM_KINDS];
 	/* The first thing that went wrong */
 	char error[256];
 
@@ -151,13 +174,15 @@ struct load {
 	struct nvme_ctrl ctrl[MAX_CTRLS];
 	__u32 pt[NUM_PT];
 	struct worker worker[MAX_CTRLS][NVME_QUEUES];
+	struct replacer replacer[MAX_CTRLS];
 
 	/* lock protects what follows, and error */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	unsigned int running; /* workers that have not ended */
-	unsigned int parked; /* those of them with nothing under way */
-	bool pause;
+	unsigned int parked; /* those of them that wait for the next round */
+	unsigned int drains; /* replacers that want all of them parked */
+	unsigned int round; /* ends when the last of these has what it wants */
 	bool stop;
 };
 
@@ -397,16 +422,20 @@ static bool wait_io(struct worker *worker)
 	return false;
 }
 
+/* With nothing under way, until the replacers have done what they want */
 static void park(struct worker *worker)
 {
 	struct load *load = worker->load;
+	unsigned int round;
 
 	pthread_mutex_lock(&load->lock);
-	load->parked++;
-	pthread_cond_broadcast(&load->cond);
-	while (load->pause && !load->stop)
+	round = load->round;
+	if (load->drains) {
+		load->parked++;
+		pthread_cond_broadcast(&load->cond);
+	}
+	while (load->drains && load->round == round && !load->stop)
 		pthread_cond_wait(&load->cond, &load->lock);
-	load->parked--;
 	pthread_mutex_unlock(&load->lock);
 }
 
@@ -415,12 +444,16 @@ static void pump(struct worker *worker,
 		 bool (*next)(struct worker *worker, struct io *io))
 {
 	struct load *load = worker->load;
+	bool parked = false;
 	bool more = true;
 	unsigned int i;
 
 	for (;;) {
-		bool pause = __atomic_load_n(&load->pause, __ATOMIC_ACQUIRE);
+		/* Whoever was parked gets something done before the next time */
+		bool pause = !parked &&
+			     __atomic_load_n(&load->drains, __ATOMIC_ACQUIRE);
 
+		parked = false;
 		for (i = 0; i != worker->depth && more && !pause; i++) {
 			struct io *io = &worker->io[i];
 
@@ -435,6 +468,7 @@ static void pump(struct worker *worker,
 				return;
 		} else if (pause && !load_stopped(load)) {
 			park(worker);
+			parked = true;
 		} else if (!more || load_failed(load)) {
 			return;
 		}
@@ -461,11 +495,20 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* Let all queues run empty; they stay so until load_resume() */
-static void load_drain(struct load *load)
+/*
+ * Let all queues of all devices run empty: they share a page table. They stay so
+ * until each replacer that wants it has called load_resume(). Who comes while
+ * they are empty may join, but once in a round: the queues have to get on too.
+ */
+static void load_drain(struct replacer *replacer)
 {
+	struct load *load = replacer->load;
+
 	pthread_mutex_lock(&load->lock);
-	load->pause = true;
+	while (load->drains && replacer->round == load->round && !load->stop)
+		pthread_cond_wait(&load->cond, &load->lock);
+	replacer->round = load->round;
+	load->drains++;
 	while (load->parked != load->running && !load->stop)
 		pthread_cond_wait(&load->cond, &load->lock);
 	pthread_mutex_unlock(&load->lock);
@@ -474,18 +517,13 @@ static void load_drain(struct load *load)
 static void load_resume(struct load *load)
 {
 	pthread_mutex_lock(&load->lock);
-	load->pause = false;
-	pthread_cond_broadcast(&load->cond);
+	if (!--load->drains) {
+		load->round++;
+		load->parked = 0;
+		pthread_cond_broadcast(&load->cond);
+	}
 	pthread_mutex_unlock(&load->lock);
 }
-
-/* One that replaces: what it attached last, and the HWPT it has to destroy */
-struct replacer {
-	struct load *load;
-	unsigned int seed;
-	int pt;
-	__u32 fresh;
-};
 
 static int pt_to_ioas(int pt)
 {
@@ -503,12 +541,15 @@ static enum replace_kind replace_kind(int from, int to)
 	return pt_to_ioas(from) == pt_to_ioas(to) ? SAME_IOAS : TWO_IOASES;
 }
 
-/* One replace by any of the devices; a group moves as a whole */
-static int replace(struct replacer *replacer)
+/*
+ * One replace by one device; a group moves as a whole. Of what kind it is can be
+ * told only from what this device attached last: its sibling may have attached
+ * something else since. *what is the step that fails.
+ */
+static int replace(struct replacer *replacer, const char **what)
 {
 	struct load *load = replacer->load;
-	struct nvme_ctrl *ctrl =
-		&load->ctrl[rand_r(&replacer->seed) % load->num_ctrls];
+	struct nvme_ctrl *ctrl = &load->ctrl[replacer->ctrl];
 	int to = rand_r(&replacer->seed) % NUM_PT;
 	__u32 old_fresh = 0;
 	__u32 pt_id;
@@ -518,6 +559,7 @@ static int replace(struct replacer *replacer)
 		return 0;
 	pt_id = load->pt[to];
 	if (to == PT_FRESH) {
+		*what = "allocation of an HWPT";
 		rc = edu_hwpt_alloc(load->iommufd, ctrl->dev.dev_id,
 				    load->pt[rand_r(&replacer->seed) % 2],
 				    &pt_id);
@@ -527,36 +569,68 @@ static int replace(struct replacer *replacer)
 		old_fresh = replacer->fresh;
 	}
 
-	if (load->quiesce)
-		load_drain(load);
+	*what = "replace";
+	if (!load->hitless)
+		load_drain(replacer);
 	/* A drain that something lost has ended may have left commands */
 	rc = load_failed(load) ? 0 : edu_attach(&ctrl->dev, pt_id);
-	if (load->quiesce)
+	if (!load->hitless)
 		load_resume(load);
 	if (rc)
 		return rc;
-	__atomic_add_fetch(&load->replaces[replace_kind(replacer->pt, to)], 1,
-			   __ATOMIC_RELAXED);
+	__atomic_add_fetch(&load->replaces[replacer->ctrl]
+					  [replace_kind(replacer->pt, to)],
+			   1, __ATOMIC_RELAXED);
 	replacer->fresh = to == PT_FRESH ? pt_id : 0;
 	replacer->pt = to;
+	*what = "destruction of an HWPT that was left";
 	return old_fresh ? edu_destroy(load->iommufd, old_fresh) : 0;
 }
 
 /* Replace until the time is over or something went wrong */
-static void replace_until(struct load *load, __u64 end)
+static void *replacer_main(void *arg)
 {
-	struct replacer replacer = {
-		.load = load,
-		.seed = load->salt,
-		.pt = PT_IOAS0,
-	};
+	struct replacer *replacer = arg;
+	struct load *load = replacer->load;
+	const char *what;
 	int rc;
 
-	while (edu_now_ms() < end && !load_stopped(load)) {
-		rc = replace(&replacer);
+	while (edu_now_ms() < replacer->end && !load_stopped(load)) {
+		rc = replace(replacer, &what);
 		if (rc)
-			load_error(load, "a replace failed: %s", strerror(-rc));
+			load_error(load, "controller %u: %s: %s",
+				   replacer->ctrl, what, strerror(-rc));
 	}
+	return NULL;
+}
+
+/* A replacer for each device, until all of them have ended */
+static void load_replace(struct load *load, __u64 ms)
+{
+	__u64 end = edu_now_ms() + ms;
+	int num;
+	int rc;
+
+	for (num = 0; num != load->num_ctrls; num++) {
+		struct replacer *replacer = &load->replacer[num];
+
+		*replacer = (struct replacer){
+			.load = load,
+			.ctrl = num,
+			.seed = load->salt + num,
+			.round = load->round - 1,
+			.end = end,
+			.pt = PT_IOAS0,
+		};
+		rc = pthread_create(&replacer->thread, NULL, replacer_main,
+				    replacer);
+		if (rc) {
+			load_error(load, "threads: %s", strerror(rc));
+			break;
+		}
+	}
+	while (num--)
+		pthread_join(load->replacer[num].thread, NULL);
 }
 
 /* The memory of all controllers in both IOASes: a group shares page tables */
@@ -589,6 +663,24 @@ static int load_page_tables(struct load *load)
 	return rc;
 }
 
+/* What the kernel says of DMA in flight; the same for all devices of a group */
+static int load_capabilities(struct load *load)
+{
+	__u64 caps = IOMMU_HW_CAP_HITLESS_REPLACE;
+	int rc = 0;
+	int i;
+
+	for (i = 0; !rc && i != load->num_ctrls; i++) {
+		__u64 one;
+
+		rc = edu_hw_capabilities(load->iommufd,
+					 load->ctrl[i].dev.dev_id, &one);
+		caps &= rc ? 0 : one;
+	}
+	load->hitless = caps;
+	return rc;
+}
+
 /* Attached and with queues, nothing under way. What failed is in load->error. */
 static int load_open(struct load *load)
 {
@@ -600,7 +692,7 @@ static int load_open(struct load *load)
 	pthread_cond_init(&load->cond, NULL);
 	load->running = 0;
 	load->parked = 0;
-	load->pause = false;
+	load->drains = 0;
 	load->stop = false;
 	memset(load->ctrl, 0, sizeof(load->ctrl));
 	for (i = 0; i != MAX_CTRLS; i++)
@@ -612,6 +704,10 @@ static int load_open(struct load *load)
 	for (i = 0; !rc && i != load->num_ctrls; i++)
 		rc = nvme_open(&load->ctrl[i], load->func[i], load->iommufd,
 			       CTRL_IOVA(i));
+	if (!rc) {
+		what = "capabilities";
+		rc = load_capabilities(load);
+	}
 	if (!rc) {
 		what = "page tables";
 		rc = load_page_tables(load);
@@ -687,7 +783,7 @@ static void load_join(struct load *load)
 static void load_run(struct load *load, __u64 ms)
 {
 	if (!load_open(load) && !load_start(load)) {
-		replace_until(load, edu_now_ms() + ms);
+		load_replace(load, ms);
 		load_stop(load);
 		load_join(load);
 	}
@@ -715,13 +811,35 @@ static struct figures load_sum(struct load *load)
 	return sum;
 }
 
-static unsigned long load_replaces(struct load *load)
+/* The replaces of a device, of all kinds */
+static unsigned long ctrl_replaces(struct load *load, unsigned int ctrl)
 {
 	unsigned long sum = 0;
 	int i;
 
 	for (i = 0; i != NUM_KINDS; i++)
-		sum += load->replaces[i];
+		sum += load->replaces[ctrl][i];
+	return sum;
+}
+
+static unsigned long load_replaces(struct load *load)
+{
+	unsigned long sum = 0;
+	int i;
+
+	for (i = 0; i != load->num_ctrls; i++)
+		sum += ctrl_replaces(load, i);
+	return sum;
+}
+
+/* The replaces of one kind, by all devices */
+static unsigned long kind_replaces(struct load *load, enum replace_kind kind)
+{
+	unsigned long sum = 0;
+	int i;
+
+	for (i = 0; i != load->num_ctrls; i++)
+		sum += load->replaces[i][kind];
 	return sum;
 }
 
@@ -733,10 +851,10 @@ static void load_report(struct load *load)
 	ksft_print_msg("%lu commands, %lu MiB, %lu interrupts, %lu replaces%s\n",
 		       sum.commands, sum.bytes >> 20, sum.interrupts,
 		       load_replaces(load),
-		       load->quiesce ? " of drained queues" : " under load");
+		       load->hitless ? " under load" : " of drained queues");
 	for (i = 0; i != NUM_KINDS; i++)
 		ksft_print_msg("replaces between %s: %lu\n", kind_names[i],
-			       load->replaces[i]);
+			       kind_replaces(load, i));
 	ksft_print_msg("lost: %lu commands, %lu interrupts; %lu with wrong data or status\n",
 		       sum.commands_lost, sum.irqs_lost, sum.bad);
 	if (load_failed(load))
@@ -786,7 +904,6 @@ FIXTURE_SETUP(nvme)
 	ASSERT_NE(MAP_FAILED, self->load);
 	self->load->iommufd = -1;
 	self->load->num_ctrls = variant->num_ctrls;
-	self->load->quiesce = edu_env("NVME_QUIESCE", 0);
 	clock_gettime(CLOCK_REALTIME, &ts);
 	self->load->salt = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 
@@ -828,6 +945,8 @@ TEST_F_TIMEOUT(nvme, load, 600)
 	load_report(load);
 	events = edu_smmu_log_count(log_fd);
 	ASSERT_EQ(0, load->error[0]);
+	if (getenv("EDU_HITLESS"))
+		EXPECT_EQ(edu_env("EDU_HITLESS", 0), load->hitless);
 	check_interrupts(_metadata, load);
 	/* What the SMMU refused, even if the device tried again */
 	if (events >= 0)
@@ -836,9 +955,10 @@ TEST_F_TIMEOUT(nvme, load, 600)
 		for (j = 0; j != NVME_QUEUES; j++)
 			EXPECT_LE(MIN_COMMANDS * secs,
 				  load->fig[i][j].commands);
-	EXPECT_LE(MIN_REPLACES * secs, load_replaces(load));
+	for (i = 0; i != load->num_ctrls; i++)
+		EXPECT_LE(MIN_REPLACES * secs, ctrl_replaces(load, i));
 	for (i = 0; i != NUM_KINDS; i++)
-		EXPECT_LE(secs / 2, load->replaces[i]);
+		EXPECT_LE(secs / 2, kind_replaces(load, i));
 }
 
 /* Killed once there were commands and replaces in this round, at any moment */

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/ioctl.h>
 
 #include <linux/iommufd.h>
 
@@ -75,13 +74,10 @@ FIXTURE_TEARDOWN(replace)
 static bool is_hitless(struct __test_metadata *_metadata, int iommufd,
 		       __u32 dev_id)
 {
-	struct iommu_hw_info cmd = {
-		.size = sizeof(cmd),
-		.dev_id = dev_id,
-	};
+	__u64 caps;
 
-	ASSERT_EQ(0, ioctl(iommufd, IOMMU_GET_HW_INFO, &cmd));
-	return cmd.out_capabilities & IOMMU_HW_CAP_HITLESS_REPLACE;
+	ASSERT_EQ(0, edu_hw_capabilities(iommufd, dev_id, &caps));
+	return caps & IOMMU_HW_CAP_HITLESS_REPLACE;
 }
 
 #define IS_HITLESS() \

@@ -647,6 +647,16 @@ int edu_destroy(int iommufd, __u32 id)
 	return ioctl(iommufd, IOMMU_DESTROY, &cmd) ? -errno : 0;
 }
 
+int edu_hw_capabilities(int iommufd, __u32 dev_id, __u64 *capabilities)
+{
+	struct iommu_hw_info cmd = { .size = sizeof(cmd), .dev_id = dev_id };
+
+	if (ioctl(iommufd, IOMMU_GET_HW_INFO, &cmd))
+		return -errno;
+	*capabilities = cmd.out_capabilities;
+	return 0;
+}
+
 int edu_map(int iommufd, __u32 ioas_id, void *va, size_t len, __u64 iova)
 {
 	struct iommu_ioas_map cmd = {

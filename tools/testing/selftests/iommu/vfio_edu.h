@@ -122,6 +122,8 @@ int edu_group_get_device(struct edu_dev *dev);
 int edu_ioas_alloc(int iommufd, __u32 *ioas_id);
 int edu_hwpt_alloc(int iommufd, __u32 dev_id, __u32 pt_id, __u32 *hwpt_id);
 int edu_destroy(int iommufd, __u32 id);
+/* IOMMU_HW_CAP_* of the IOMMU that a bound device is behind */
+int edu_hw_capabilities(int iommufd, __u32 dev_id, __u64 *capabilities);
 int edu_map(int iommufd, __u32 ioas_id, void *va, size_t len, __u64 iova);
 int edu_unmap(int iommufd, __u32 ioas_id, __u64 iova, size_t len);
 
