@@ -63,7 +63,7 @@
 #include "iommu-pasid.h"
 
 #define CREATE_TRACE_POINTS
-#include "iommu-pasid-trace.h"
+#include "iommu_pasid_trace.h"
 
 /* For the drivers together, when an allocation finds no free number */
 #define DRAIN_TIMEOUT		msecs_to_jiffies(100)

@@ -69,5 +69,5 @@ TRACE_EVENT(iommu_pasid_free,
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH .
 #undef TRACE_INCLUDE_FILE
-#define TRACE_INCLUDE_FILE iommu-pasid-trace
+#define TRACE_INCLUDE_FILE iommu_pasid_trace
 #include <trace/define_trace.h>
