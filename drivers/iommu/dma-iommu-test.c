@@ -534,6 +534,7 @@ static void resv_test_no_memory(struct kunit *test)
 	struct resv_test *priv = test->priv;
 	unsigned int nth;
 	bool failed;
+	u64 iova;
 	int rc;
 
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
@@ -554,6 +555,7 @@ static void resv_test_no_memory(struct kunit *test)
 			break;
 		KUNIT_ASSERT_EQ(test, -ENOMEM, rc);
 		KUNIT_EXPECT_FALSE(test, priv->devs[0].dev->dma_iommu);
+		KUNIT_EXPECT_EQ(test, -ENODEV, resv_test_alloc(priv, 0, &iova));
 	}
 	KUNIT_ASSERT_EQ(test, 0, rc);
 	KUNIT_EXPECT_EQ(test, 3, nth);

@@ -142,6 +142,21 @@ TEST_F(iommufd_iopf_siblings, first_destroyed)
 	test_fault_of(self->dev[1]);
 }
 
+static void check_answered(struct __test_metadata *_metadata,
+			   struct msi_model *md, int dev, __u64 num)
+{
+	__u64 raised, answered;
+
+	ASSERT_EQ(0, _test_cmd_mock_device_faults(md->fd,
+						  md->devs[dev].stdev_id, false,
+						  &raised, &answered));
+	ASSERT_EQ(num, raised);
+	ASSERT_EQ(num, answered);
+}
+
+/* The device got an answer to each of the @num faults that it has raised */
+#define test_answered(dev, num) check_answered(_metadata, self->md, dev, num)
+
 /* The faults of a device that leaves are answered for it, no others are */
 TEST_F(iommufd_iopf_siblings, pending)
 {
@@ -150,6 +165,7 @@ TEST_F(iommufd_iopf_siblings, pending)
 	ASSERT_EQ(0, raise_fault(self->md, self->dev[0]));
 	ASSERT_EQ(0, raise_fault(self->md, self->dev[1]));
 	ASSERT_EQ(0, m_detach(self->dev[0]));
+	test_answered(self->dev[0], 1);
 	ASSERT_EQ(self->md->devs[self->dev[1]].idev_id,
 		  answer_fault(self->fault_fd));
 	ASSERT_EQ(0, answer_fault(self->fault_fd));
@@ -168,21 +184,6 @@ static bool fault_pending(__u32 fault_fd)
 
 	return poll(&pfd, 1, 0) == 1;
 }
-
-static void check_answered(struct __test_metadata *_metadata,
-			   struct msi_model *md, int dev, __u64 num)
-{
-	__u64 raised, answered;
-
-	ASSERT_EQ(0, _test_cmd_mock_device_faults(md->fd,
-						  md->devs[dev].stdev_id, false,
-						  &raised, &answered));
-	ASSERT_EQ(num, raised);
-	ASSERT_EQ(num, answered);
-}
-
-/* The device got an answer to each of the @num faults that it has raised */
-#define test_answered(dev, num) check_answered(_metadata, self->md, dev, num)
 
 /*
  * The domain is that of the group: a sibling that is bound and not attached can

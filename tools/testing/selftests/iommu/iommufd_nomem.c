@@ -380,10 +380,8 @@ TEST_F_TIMEOUT(nomem, replace_ioas, 1200)
 }
 
 /*
- * The first attach of a device, whose interrupts are set up before. Of two, the
- * first may be there already when the second finds no memory, and has to come
- * back. Without "iommu/arm-smmu-v3: Remember which domain a device is attached
- * to" the kernel warns at the replace that follows.
+ * The first attach of a device, whose interrupts are set up before, and a
+ * replace
  */
 TEST_F_TIMEOUT(nomem, attach, 1200)
 {
