@@ -3,7 +3,8 @@
  * KUnit tests of the allocator of PASIDs
  *
  * Each test has a space of numbers of its own, a clock that moves when the test
- * says so, and devices that are only known to the space.
+ * says so, and devices that are only known to the space. The work that frees
+ * what has rested runs in another time: it is off, but for two tests.
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -11,6 +12,7 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
@@ -73,6 +75,7 @@ static int pasid_init(struct kunit *test)
 	clock = 12345;
 	num_drained = 0;
 	iommu_pasid_space_init(&t->space, clock_now);
+	disable_delayed_work_sync(&t->space.work);
 	t->space.grace = GRACE;
 	for (i = 0; i != NUM_DEVICES; i++) {
 		dev = kunit_device_register(test, names[i]);
@@ -224,6 +227,25 @@ static void pasid_grace_on_demand(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(t, 0), 2);
 	KUNIT_EXPECT_EQ(test, get(t, 0), 3);
 	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+}
+
+/* With time as it is: nobody asks, and the number comes back */
+static void pasid_work(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned long end = jiffies + 30 * HZ;
+	u64 released;
+
+	enable_delayed_work(&t->space.work);
+	t->space.now = ktime_get_ns;
+	t->space.grace = 50 * NSEC_PER_MSEC;
+	released = ktime_get_ns();
+	get_resting(test, 0);
+	while (!is_free(t, 1) && time_before(jiffies, end))
+		msleep(20);
+	KUNIT_EXPECT_TRUE(test, is_free(t, 1));
+	KUNIT_EXPECT_GE(test, ktime_get_ns() - released, t->space.grace);
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_EXPIRED], 1);
 }
 
 static void pasid_no_grace(struct kunit *test)
@@ -625,6 +647,7 @@ static void pasid_threads(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, threads);
 	t->space.grace = 1;
 	t->space.now = ktime_get_ns;
+	enable_delayed_work(&t->space.work);
 	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
 	iommu_pasid_device_set_drain(&t->space, &t->devices[1], drain_odd);
 	memset(holders, 0, sizeof(holders));
@@ -883,6 +906,7 @@ static struct kunit_case pasid_cases[] = {
 	KUNIT_CASE(pasid_release_twice),
 	KUNIT_CASE(pasid_grace),
 	KUNIT_CASE(pasid_grace_on_demand),
+	KUNIT_CASE(pasid_work),
 	KUNIT_CASE(pasid_no_grace),
 	KUNIT_CASE(pasid_drained),
 	KUNIT_CASE(pasid_drained_before_release),

@@ -61,6 +61,8 @@ static ssize_t read_attr(int group, const char *name, char *buf, size_t size,
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	/* No page of the buffer may be missing: the fault on it would fail too */
+	memset(buf, 0, size);
 	if (nth)
 		edu_fault_begin(nth);
 	len = read(fd, buf, size - 1);
