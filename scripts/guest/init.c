@@ -98,6 +98,51 @@ static void mounts(void)
 	mount_one("tmpfs", "/dev/shm", false);
 }
 
+/* The first line of a file without its end; "" if there is none */
+static void read_line(const char *path, char *buf, size_t size)
+{
+	FILE *f = fopen(path, "re");
+
+	buf[0] = 0;
+	if (!f)
+		return;
+	if (!fgets(buf, size, f))
+		buf[0] = 0;
+	fclose(f);
+	buf[strcspn(buf, "\n")] = 0;
+}
+
+/*
+ * The NVMe disks of a machine are for the tests, which take only those that have no
+ * driver. The kernel's own driver binds to all of them.
+ */
+static void release_disks(void)
+{
+	char path[512], text[64];
+	struct dirent *de;
+	DIR *dir;
+	FILE *f;
+
+	dir = opendir("/sys/bus/pci/devices");
+	while (dir && (de = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/class", de->d_name);
+		read_line(path, text, sizeof(text));
+		if (strcmp(text, "0x010802") || access("/sys/bus/pci/drivers/nvme", F_OK))
+			continue;
+		/* The probe waits for that of the IOMMU, which may come late */
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", de->d_name);
+		for (double t0 = now(); access(path, F_OK) && now() - t0 < 5; usleep(10000))
+			;
+		f = fopen(path, "we");
+		if (!f || fprintf(f, "%s", de->d_name) < 0 || fflush(f))
+			kmsg("harness: the disk %s had no driver\n", de->d_name);
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* The report ports have names; they may appear after PID 1 has started. */
 static FILE *open_port(const char *want)
 {
@@ -383,6 +428,7 @@ int main(void)
 			lines[n++] = strdup(buf);
 	}
 	fclose(f);
+	release_disks();
 	if (n && strstr(lines[0], "@shell"))
 		shell();
 
