@@ -194,10 +194,26 @@ stage()
 	return "$rc"
 }
 
+# kernel_files <tree>: the .c and .h files of the kernel that the series creates or changes
+kernel_files()
+{
+	local series
+	read_series
+	{
+		series_files
+		# A work tree may be ahead of the patches
+		[ -z "$WORKTREE" ] || git -C "$1" diff --name-only "$(git -C "$1" tag -l 'v6.12.*-base' | tail -n 1)"
+	} | grep -E '\.[ch]$' | grep -vE '^(tools|Documentation)/' | sort -u
+}
+
 # kmake <tree> <args...>: the kernel's make for this ARCH, objects in $kobj
 kmake()
 {
-	local tree=$1
+	local tree=$1 gcov=()
 	shift
-	make -C "$tree" O="$kobj" ARCH="$karch" CROSS_COMPILE="$cross" -j"$JOBS" --no-print-directory "$@"
+	# A kernel with counters has them in the files of the series only, kbuild asks for each object
+	# shellcheck disable=SC2016 # for make
+	[ "$DEBUG" != coverage ] || gcov=("GCOV_PROFILE=$(printf '$(if $(filter $(obj)/$(target-stem).o,%s),y,n)' \
+		"$(kernel_files "$tree" | sed -n 's/\.c$/.o/p' | paste -sd' ')")")
+	make -C "$tree" O="$kobj" ARCH="$karch" CROSS_COMPILE="$cross" -j"$JOBS" --no-print-directory "${gcov[@]}" "$@"
 }

@@ -98,6 +98,7 @@ def arguments():
     ap.add_argument("--hugepages", type=int, default=64, help="of the default size")
     ap.add_argument("--icount", action="store_true")
     ap.add_argument("--kmemleak", action="store_true")
+    ap.add_argument("--gcov", action="store_true", help="the kernel has counters: keep them in gcov")
     ap.add_argument("--shell", metavar="ROOT", help="an interactive shell; a folder with bin/sh")
     ap.add_argument("--root", help="a folder whose files go into the guest too")
     ap.add_argument("--lava", metavar="FOLDER", help="with --shell: do not boot, leave here what "
@@ -246,7 +247,8 @@ def qemu_command(cfg, args, initrd):
         cmd += ["-serial", "mon:stdio"]
     else:
         cmd += ["-serial", f"file:{out}/console.log", "-device", cfg["ports"]]
-        for port, name in (("ktap", "results.ktap"), ("status", "status")):
+        ports = [("ktap", "results.ktap"), ("status", "status")] + [("gcov", "gcov")] * args.gcov
+        for port, name in ports:
             cmd += ["-chardev", f"file,id={port},path={out}/{name}",
                     "-device", f"virtserialport,chardev={port},name={port}"]
     if cfg.get("overlay"):

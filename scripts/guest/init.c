@@ -8,6 +8,9 @@
  * "status <n>": 0 when each test ended with exit code 0 or 4 (skip). A guest
  * that ends without a status has failed, whatever it printed before.
  *
+ * A kernel of DEBUG=coverage has counters. After the tests they go to a third port, "gcov":
+ * for each file of theirs "<size> <path>", a newline and the bytes.
+ *
  * A line of /run.list is "<name> <seconds> <command> [arguments]". Commands that
  * start with '@' are done here, others are programs in /tests; NAME=value in front
  * of a command goes to its environment.
@@ -20,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -387,6 +391,52 @@ static int run_test(int nr, const char *name, double seconds, char **argv)
 	return rc && rc != KSFT_SKIP;
 }
 
+#define GCOV "/sys/kernel/debug/gcov"
+
+static FILE *gcov;
+
+static int send_counters(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	const char *end = strrchr(path, '.');
+	char *bytes = NULL;
+	size_t size = 0;
+	char buf[4096];
+	ssize_t n;
+	FILE *all;
+	int fd;
+
+	(void)st;
+	(void)ftw;
+	/* Links beside them lead to the notes of the compiler, on the host */
+	if (type != FTW_F || !end || strcmp(end, ".gcda"))
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	all = open_memstream(&bytes, &size);
+	if (fd < 0 || !all)
+		fatal(path);
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		fwrite(buf, 1, n, all);
+	if (n < 0 || fclose(all))
+		fatal(path);
+	close(fd);
+	fprintf(gcov, "%zu %s\n", size, path + strlen(GCOV));
+	fwrite(bytes, 1, size, gcov);
+	free(bytes);
+	return 0;
+}
+
+static void send_gcov(void)
+{
+	if (access(GCOV, F_OK))
+		return;
+	gcov = open_port("gcov");
+	if (!gcov)
+		fatal("gcov");
+	setvbuf(gcov, NULL, _IOFBF, 65536);
+	if (nftw(GCOV, send_counters, 16, FTW_PHYS) || fclose(gcov))
+		fatal("gcov");
+}
+
 static void __attribute__((noreturn)) shell(void)
 {
 	if (!fork()) {
@@ -452,6 +502,7 @@ int main(void)
 		bad |= run_test(i + 1, name, atof(seconds), argv);
 	}
 	fflush(ktap);
+	send_gcov();
 	fprintf(status, "status %d\n", bad);
 	fflush(status);
 	end();
