@@ -3,7 +3,7 @@
 """Two runs side by side.
 
   table.py compare <plain result.json>... -- <patched result.json>...
-  table.py bench <plain results.ktap> <patched results.ktap>
+  table.py bench <plain results.ktap> <patched results.ktap> [the same two without -icount]
 """
 
 import json
@@ -58,19 +58,43 @@ def bench_lines(path):
     return out
 
 
+def side_by_side(title, first, second, rows):
+    """rows of (operation, number or None, number or None)"""
+    def number(n):
+        return "-" if n is None else format(n, ",.0f")
+
+    width = max(len(op) for op, _, _ in rows)
+    print(title)
+    print(f"{'operation':<{width}} {first:>12} {second:>12} {'ratio':>7}")
+    for op, a, b in rows:
+        ratio = f"{b / a:7.3f}" if a and b else f"{'-':>7}"
+        print(f"{op:<{width}} {number(a):>12} {number(b):>12} {ratio}")
+
+
+def policies(title, patched):
+    """What wraparound costs beside the default policy of the same kernel"""
+    rows = [(op.replace("iova-default-", "iova-"), n, patched[other]) for op, n in patched.items()
+            if (other := op.replace("iova-default-", "iova-wraparound-")) != op and other in patched]
+    if rows:
+        print()
+        side_by_side(title, "default", "wraparound", rows)
+
+
 def bench(argv):
-    plain, patched = bench_lines(argv[0]), bench_lines(argv[1])
-    if not patched:
-        print("error: no bench lines in " + argv[1], file=sys.stderr)
-        return 2
-    width = max(len(n) for n in patched | plain)
-    print("instructions for each operation (arm64, -icount shift=0, one CPU, no debug options)")
-    print(f"{'operation':<{width}} {'plain':>12} {'patched':>12} {'ratio':>7}")
-    for op in patched | plain:
-        a, b = plain.get(op), patched.get(op)
-        ratio = f"{b / a:7.3f}" if a and b else "      -"
-        print(f"{op:<{width}} {a if a is None else format(a, ',.0f')!s:>12} "
-              f"{b if b is None else format(b, ',.0f')!s:>12} {ratio}".replace("None", "   -"))
+    for n, unit in enumerate(["instructions for each operation (arm64, -icount shift=0, one CPU, no "
+                              "debug options)", "nanoseconds for each operation, by the clock on the "
+                              "wall: the shortest of 15 rounds on 1 and on 2 CPUs"]):
+        if len(argv) < 2 * n + 2:
+            break
+        plain, patched = bench_lines(argv[2 * n]), bench_lines(argv[2 * n + 1])
+        if not patched:
+            print("error: no bench lines in " + argv[2 * n + 1], file=sys.stderr)
+            return 2
+        if n:
+            print()
+        side_by_side(unit, "plain", "patched",
+                     [(op, plain.get(op), patched.get(op)) for op in patched | plain])
+        policies("the same of the IOVA policies, with the series", patched)
     return 0
 
 
