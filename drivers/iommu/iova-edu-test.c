@@ -10,14 +10,22 @@
  * late   Write a number: so often the device writes to a page that the driver has
  *        unmapped before. Another page has been mapped meanwhile. Read: how often
  *        that was done, and how often the device got at neither of the pages.
- * bench  Write "<bytes> <mappings> <times>": maps and unmaps so many bytes so often,
- *        with so many other pages mapped. Read: nanoseconds for each time.
+ * bench  Write "<bytes> <mappings> <times> <CPUs>": each of so many CPUs maps and
+ *        unmaps so many bytes so often, with so many other pages mapped. Read:
+ *        nanoseconds for each time, the CPUs running side by side.
+ * flushes  Write as for bench: does the same, with hooks in the domain that count.
+ *        Read: how often the whole IOTLB was flushed, how often a part of it.
+ *
+ * It needs nothing but the DMA API, so that a kernel without IOVA policies can be
+ * measured with it too.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
+#include <linux/iommu.h>
 #include <linux/iopoll.h>
+#include <linux/kthread.h>
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -51,6 +59,8 @@ struct iova_edu {
 	unsigned int tried;
 	unsigned int caught;
 	u64 bench_ns;
+	u64 num_flushes;
+	u64 num_syncs;
 };
 
 static struct dentry *iova_edu_dir;
@@ -205,63 +215,233 @@ static ssize_t late_write(struct file *file, const char __user *buf,
 DEFINE_SHOW_STORE_ATTRIBUTE(late);
 
 struct edu_bench {
+	struct device *dev;
 	unsigned int bytes;
 	unsigned int mappings;
 	unsigned int times;
-	void *buf;
+	unsigned int cpus;
 	dma_addr_t *iovas;
+	struct completion go;
+	/* CPUs that are not done yet */
+	atomic_t running;
+	struct completion done;
+	ktime_t end;
+	int ret;
 };
 
-static int edu_bench_map(struct iova_edu *edu, struct edu_bench *bench)
-{
-	struct device *dev = &edu->pdev->dev;
-	ktime_t begin = 0;
-	dma_addr_t iova;
-	unsigned int i;
+/* What one CPU does */
+struct edu_bench_cpu {
+	struct edu_bench *bench;
+	struct task_struct *task;
+	void *buf;
+};
 
-	/* Once before, for what is allocated at the first time */
-	for (i = 0; i <= bench->times; i++) {
-		if (i == 1)
-			begin = ktime_get();
-		iova = dma_map_single(dev, bench->buf, bench->bytes,
+static int edu_bench_times(struct edu_bench *bench, void *buf,
+			   unsigned int times)
+{
+	dma_addr_t iova;
+
+	while (times--) {
+		iova = dma_map_single(bench->dev, buf, bench->bytes,
 				      DMA_TO_DEVICE);
-		if (dma_mapping_error(dev, iova))
+		if (dma_mapping_error(bench->dev, iova))
 			return -ENOMEM;
-		dma_unmap_single(dev, iova, bench->bytes, DMA_TO_DEVICE);
+		dma_unmap_single(bench->dev, iova, bench->bytes, DMA_TO_DEVICE);
 	}
-	edu->bench_ns = div_u64(ktime_to_ns(ktime_sub(ktime_get(), begin)),
-				bench->times);
 	return 0;
 }
 
-static int edu_bench(struct iova_edu *edu, struct edu_bench *bench)
+static int edu_bench_thread(void *arg)
 {
-	struct device *dev = &edu->pdev->dev;
-	unsigned int mapped = 0;
-	int ret = 0;
+	struct edu_bench_cpu *cpu = arg;
+	struct edu_bench *bench = cpu->bench;
+	int ret;
 
-	bench->buf = alloc_pages_exact(max_t(size_t, bench->bytes, PAGE_SIZE),
-				       GFP_KERNEL);
+	wait_for_completion(&bench->go);
+	ret = edu_bench_times(bench, cpu->buf, bench->times);
+	if (ret)
+		WRITE_ONCE(bench->ret, ret);
+	/* The last one stops the clock */
+	if (atomic_dec_and_test(&bench->running)) {
+		bench->end = ktime_get();
+		complete(&bench->done);
+	}
+	return 0;
+}
+
+static int edu_bench_start(struct edu_bench *bench, struct edu_bench_cpu *cpus)
+{
+	size_t size = max_t(size_t, bench->bytes, PAGE_SIZE);
+	unsigned int num = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (num == bench->cpus)
+			break;
+		cpus[num].bench = bench;
+		cpus[num].buf = alloc_pages_exact(size, GFP_KERNEL);
+		if (!cpus[num].buf)
+			return -ENOMEM;
+		cpus[num].task = kthread_run_on_cpu(edu_bench_thread,
+						    &cpus[num], cpu,
+						    "iova_edu/%u");
+		if (IS_ERR(cpus[num].task)) {
+			int ret = PTR_ERR(cpus[num].task);
+
+			cpus[num].task = NULL;
+			return ret;
+		}
+		get_task_struct(cpus[num].task);
+		atomic_inc(&bench->running);
+		num++;
+	}
+	return num == bench->cpus ? 0 : -EINVAL;
+}
+
+/* All CPUs at once. Returns nanoseconds, or a negative errno. */
+static s64 edu_bench_cpus(struct edu_bench *bench)
+{
+	size_t size = max_t(size_t, bench->bytes, PAGE_SIZE);
+	struct edu_bench_cpu *cpus;
+	ktime_t begin;
+	unsigned int i;
+	int ret;
+
+	cpus = kcalloc(bench->cpus, sizeof(*cpus), GFP_KERNEL);
+	if (!cpus)
+		return -ENOMEM;
+	init_completion(&bench->go);
+	init_completion(&bench->done);
+	ret = edu_bench_start(bench, cpus);
+	if (ret)
+		bench->times = 0;
+	/* Once before, for what is allocated at the first time */
+	else
+		ret = edu_bench_times(bench, cpus[0].buf, 1);
+
+	begin = ktime_get();
+	complete_all(&bench->go);
+	if (atomic_read(&bench->running))
+		wait_for_completion(&bench->done);
+	for (i = 0; i != bench->cpus; i++) {
+		if (cpus[i].task) {
+			kthread_stop(cpus[i].task);
+			put_task_struct(cpus[i].task);
+		}
+		if (cpus[i].buf)
+			free_pages_exact(cpus[i].buf, size);
+	}
+	kfree(cpus);
+	ret = ret ?: bench->ret;
+	return ret ?: ktime_to_ns(ktime_sub(bench->end, begin));
+}
+
+/* For the time of a count the domain has these in place of its own */
+static struct {
+	/* One count at a time */
+	struct mutex lock;
+	const struct iommu_domain_ops *ops;
+	struct iommu_domain_ops counting;
+	atomic64_t flushes;
+	atomic64_t syncs;
+} edu_hooks = {
+	.lock = __MUTEX_INITIALIZER(edu_hooks.lock),
+};
+
+static void edu_count_flush(struct iommu_domain *domain)
+{
+	atomic64_inc(&edu_hooks.flushes);
+	edu_hooks.ops->flush_iotlb_all(domain);
+}
+
+static void edu_count_sync(struct iommu_domain *domain,
+			   struct iommu_iotlb_gather *gather)
+{
+	atomic64_inc(&edu_hooks.syncs);
+	edu_hooks.ops->iotlb_sync(domain, gather);
+}
+
+static s64 edu_bench_count(struct iova_edu *edu, struct edu_bench *bench)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(bench->dev);
+	s64 ret;
+
+	if (!domain)
+		return -ENODEV;
+	mutex_lock(&edu_hooks.lock);
+	edu_hooks.ops = domain->ops;
+	edu_hooks.counting = *domain->ops;
+	if (domain->ops->flush_iotlb_all)
+		edu_hooks.counting.flush_iotlb_all = edu_count_flush;
+	if (domain->ops->iotlb_sync)
+		edu_hooks.counting.iotlb_sync = edu_count_sync;
+	atomic64_set(&edu_hooks.flushes, 0);
+	atomic64_set(&edu_hooks.syncs, 0);
+	WRITE_ONCE(domain->ops, &edu_hooks.counting);
+	ret = edu_bench_cpus(bench);
+	WRITE_ONCE(domain->ops, edu_hooks.ops);
+	edu->num_flushes = atomic64_read(&edu_hooks.flushes);
+	edu->num_syncs = atomic64_read(&edu_hooks.syncs);
+	mutex_unlock(&edu_hooks.lock);
+	return ret;
+}
+
+static int edu_bench(struct iova_edu *edu, struct edu_bench *bench, bool count)
+{
+	unsigned int mapped = 0;
+	s64 ret = 0;
+	void *buf;
+
+	buf = (void *)__get_free_page(GFP_KERNEL);
 	bench->iovas = vcalloc(bench->mappings + 1, sizeof(*bench->iovas));
-	if (!bench->buf || !bench->iovas)
+	if (!buf || !bench->iovas)
 		ret = -ENOMEM;
 	while (!ret && mapped < bench->mappings) {
-		bench->iovas[mapped] = dma_map_single(dev, bench->buf,
-						      PAGE_SIZE, DMA_TO_DEVICE);
-		ret = dma_mapping_error(dev, bench->iovas[mapped]);
+		bench->iovas[mapped] = dma_map_single(bench->dev, buf, PAGE_SIZE,
+						      DMA_TO_DEVICE);
+		ret = dma_mapping_error(bench->dev, bench->iovas[mapped]);
 		if (!ret)
 			mapped++;
 		cond_resched();
 	}
 	if (!ret)
-		ret = edu_bench_map(edu, bench);
-	while (mapped--)
-		dma_unmap_single(dev, bench->iovas[mapped], PAGE_SIZE,
+		ret = count ? edu_bench_count(edu, bench) : edu_bench_cpus(bench);
+	if (ret > 0)
+		edu->bench_ns = div_u64(ret, bench->times);
+	while (mapped--) {
+		dma_unmap_single(bench->dev, bench->iovas[mapped], PAGE_SIZE,
 				 DMA_TO_DEVICE);
+		cond_resched();
+	}
 	vfree(bench->iovas);
-	if (bench->buf)
-		free_pages_exact(bench->buf,
-				 max_t(size_t, bench->bytes, PAGE_SIZE));
+	free_page((unsigned long)buf);
+	return min_t(s64, ret, 0);
+}
+
+static int edu_bench_user(struct file *file, const char __user *ubuf,
+			  size_t count, bool count_flushes)
+{
+	struct iova_edu *edu = ((struct seq_file *)file->private_data)->private;
+	struct edu_bench bench = { .dev = &edu->pdev->dev };
+	char buf[64] = {};
+	int ret;
+
+	if (count >= sizeof(buf))
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, count))
+		return -EFAULT;
+	if (sscanf(buf, "%u %u %u %u", &bench.bytes, &bench.mappings,
+		   &bench.times, &bench.cpus) != 4 ||
+	    !bench.bytes || bench.bytes > SZ_4M || bench.mappings > 1000000 ||
+	    !bench.times || !bench.cpus || bench.cpus > num_online_cpus())
+		return -EINVAL;
+	mutex_lock(&edu->lock);
+	/* Room for all mappings; no DMA is done */
+	ret = dma_set_mask(&edu->pdev->dev, DMA_BIT_MASK(32));
+	if (!ret)
+		ret = edu_bench(edu, &bench, count_flushes);
+	dma_set_mask(&edu->pdev->dev, EDU_DMA_MASK);
+	mutex_unlock(&edu->lock);
 	return ret;
 }
 
@@ -273,32 +453,27 @@ static int bench_show(struct seq_file *m, void *unused)
 	return 0;
 }
 
-static ssize_t bench_write(struct file *file, const char __user *ubuf,
+static ssize_t bench_write(struct file *file, const char __user *buf,
 			   size_t count, loff_t *pos)
 {
-	struct iova_edu *edu = ((struct seq_file *)file->private_data)->private;
-	struct edu_bench bench = {};
-	char buf[64] = {};
-	int ret;
-
-	if (count >= sizeof(buf))
-		return -EINVAL;
-	if (copy_from_user(buf, ubuf, count))
-		return -EFAULT;
-	if (sscanf(buf, "%u %u %u", &bench.bytes, &bench.mappings,
-		   &bench.times) != 3 || !bench.bytes || bench.bytes > SZ_4M ||
-	    bench.mappings > 1000000 || !bench.times)
-		return -EINVAL;
-	mutex_lock(&edu->lock);
-	/* Room for all mappings; no DMA is done */
-	ret = dma_set_mask(&edu->pdev->dev, DMA_BIT_MASK(32));
-	if (!ret)
-		ret = edu_bench(edu, &bench);
-	dma_set_mask(&edu->pdev->dev, EDU_DMA_MASK);
-	mutex_unlock(&edu->lock);
-	return ret ?: count;
+	return edu_bench_user(file, buf, count, false) ?: count;
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(bench);
+
+static int flushes_show(struct seq_file *m, void *unused)
+{
+	struct iova_edu *edu = m->private;
+
+	seq_printf(m, "%llu %llu\n", edu->num_flushes, edu->num_syncs);
+	return 0;
+}
+
+static ssize_t flushes_write(struct file *file, const char __user *buf,
+			     size_t count, loff_t *pos)
+{
+	return edu_bench_user(file, buf, count, true) ?: count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(flushes);
 
 static int iova_edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
@@ -331,6 +506,7 @@ static int iova_edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	debugfs_create_file("copy", 0600, edu->dir, edu, &copy_fops);
 	debugfs_create_file("late", 0600, edu->dir, edu, &late_fops);
 	debugfs_create_file("bench", 0600, edu->dir, edu, &bench_fops);
+	debugfs_create_file("flushes", 0600, edu->dir, edu, &flushes_fops);
 	return 0;
 
 err_pages:

@@ -691,8 +691,8 @@ static void fail_check(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, priv->hwpts[0].num_ptes, 1);
 	KUNIT_EXPECT_EQ(test, priv->hwpts[1].num_ptes, 0);
 	expect_pte(test, &priv->hwpts[0], TEST_WINDOW, 0);
-	KUNIT_EXPECT_NOT_NULL(test, xa_load(&window->slots, 0));
-	KUNIT_EXPECT_NULL(test, xa_load(&window->slots, 1));
+	KUNIT_EXPECT_NOT_NULL(test, window->slots[0]);
+	KUNIT_EXPECT_NULL(test, window->slots[1]);
 	KUNIT_EXPECT_EQ(test, count_read(&priv->groups[0].needs, 0), 1);
 	KUNIT_EXPECT_EQ(test, count_read(&priv->groups[0].needs, 1), 0);
 	KUNIT_EXPECT_TRUE(test, list_is_singular(&priv->table.windows));

@@ -34,8 +34,9 @@
  *   been used before allocates nothing here. Pages that a group lets go of at
  *   once go out in one call, under one TLB flush, if their slots are neighbours.
  *
- * The lowest free slot is always taken. So slots are mostly neighbours, and the
- * counts are arrays, as long as the highest slot that they ever counted asks for.
+ * The lowest free slot is always taken. So slots are mostly neighbours, and what
+ * there is for each slot, its page and the counts, are arrays, as long as the
+ * highest slot that was ever in use there asks for.
  *
  * A replace goes in two steps, for an interrupt can arrive at any time in it.
  * iommufd_msi_swap_begin() makes the new HWPT hold what the group needs before
@@ -78,8 +79,14 @@ struct iommufd_msi_window {
 	/* IOVA of slot 0 */
 	unsigned long base;
 	unsigned long num_slots;
-	/* Slot -> page, allocating */
-	struct xarray slots;
+	/* Page of each slot, NULL if the slot is free */
+	struct iommufd_msi_page **slots;
+	/* Slots that there is room for, all others are free */
+	unsigned long size;
+	/* No slot below is free */
+	unsigned long first_free;
+	/* Where slots points to at first, as iommufd_msi_counts::few */
+	struct iommufd_msi_page *few[4];
 	/* Of iommufd_msi_holds::window_item, by the object ID of the HWPT */
 	struct list_head holds;
 	/* Pages by doorbell */
@@ -90,7 +97,7 @@ struct iommufd_msi_page {
 	struct rb_node node;
 	phys_addr_t doorbell;
 	unsigned long iova;
-	u32 slot;
+	unsigned long slot;
 	/* Number of groups that need the page */
 	unsigned int groups;
 };
@@ -218,7 +225,8 @@ msi_window_get(struct iommufd_msi_table *table, unsigned long start,
 		window->num_slots = (last - window->base) / PAGE_SIZE +
 				    (PAGE_ALIGNED(last + 1) ? 1 : 0);
 	INIT_LIST_HEAD(&window->groups);
-	xa_init_flags(&window->slots, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	window->slots = window->few;
+	window->size = ARRAY_SIZE(window->few);
 	INIT_LIST_HEAD(&window->holds);
 	window->doorbells = RB_ROOT;
 	list_add_tail(&window->item, &table->windows);
@@ -236,6 +244,12 @@ static void msi_holds_free(struct iommufd_msi_holds *holds)
 	kfree(holds);
 }
 
+static void msi_slots_destroy(struct iommufd_msi_window *window)
+{
+	if (window->slots != window->few)
+		kvfree(window->slots);
+}
+
 static void msi_window_put(struct iommufd_msi_window *window)
 {
 	struct iommufd_msi_holds *holds, *next;
@@ -247,9 +261,67 @@ static void msi_window_put(struct iommufd_msi_window *window)
 	WARN_ON(!RB_EMPTY_ROOT(&window->doorbells));
 	list_for_each_entry_safe(holds, next, &window->holds, window_item)
 		msi_holds_free(holds);
-	xa_destroy(&window->slots);
+	msi_slots_destroy(window);
 	list_del(&window->item);
 	kfree(window);
+}
+
+static struct iommufd_msi_page *
+msi_slot_page(struct iommufd_msi_window *window, unsigned long slot)
+{
+	lockdep_assert_held(&window->table->lock);
+
+	return slot < window->size ? window->slots[slot] : NULL;
+}
+
+static int msi_slots_grow(struct iommufd_msi_window *window)
+{
+	unsigned long size = window->size * 2;
+	struct iommufd_msi_page **slots;
+
+	if (msi_should_fail())
+		return -ENOMEM;
+	slots = kvcalloc(size, sizeof(*slots), GFP_KERNEL_ACCOUNT);
+	if (!slots)
+		return -ENOMEM;
+	memcpy(slots, window->slots, window->size * sizeof(*slots));
+	msi_slots_destroy(window);
+	window->slots = slots;
+	window->size = size;
+	return 0;
+}
+
+/* Give the lowest free slot to @page */
+static int msi_slot_take(struct iommufd_msi_window *window,
+			 struct iommufd_msi_page *page)
+{
+	unsigned long slot = window->first_free;
+	int rc;
+
+	lockdep_assert_held(&window->table->lock);
+
+	while (msi_slot_page(window, slot))
+		slot++;
+	if (slot >= window->num_slots)
+		return -ENOSPC;
+	if (slot >= window->size) {
+		rc = msi_slots_grow(window);
+		if (rc)
+			return rc;
+	}
+	window->slots[slot] = page;
+	window->first_free = slot + 1;
+	page->slot = slot;
+	return 0;
+}
+
+static void msi_slot_give_back(struct iommufd_msi_window *window,
+			       unsigned long slot)
+{
+	lockdep_assert_held(&window->table->lock);
+
+	window->slots[slot] = NULL;
+	window->first_free = min(window->first_free, slot);
 }
 
 static bool msi_window_in_ioas(struct iommufd_msi_window *window,
@@ -334,26 +406,20 @@ static struct iommufd_msi_page *
 msi_page_alloc(struct iommufd_msi_window *window, phys_addr_t doorbell)
 {
 	struct iommufd_msi_page *page;
-	struct xa_limit limit;
 	int rc;
 
 	lockdep_assert_held(&window->table->lock);
 
-	if (!window->num_slots)
-		return ERR_PTR(-ENOSPC);
-	limit = XA_LIMIT(0, min_t(u64, window->num_slots - 1, U32_MAX));
-
 	page = msi_zalloc(sizeof(*page));
 	if (!page)
 		return ERR_PTR(-ENOMEM);
-	rc = xa_alloc(&window->slots, &page->slot, page, limit,
-		      GFP_KERNEL_ACCOUNT);
+	rc = msi_slot_take(window, page);
 	if (rc) {
 		kfree(page);
-		return ERR_PTR(rc == -EBUSY ? -ENOSPC : rc);
+		return ERR_PTR(rc);
 	}
 	page->doorbell = doorbell;
-	page->iova = window->base + (unsigned long)page->slot * PAGE_SIZE;
+	page->iova = window->base + page->slot * PAGE_SIZE;
 	rb_add(&page->node, &window->doorbells, msi_doorbell_less);
 	return page;
 }
@@ -379,7 +445,7 @@ static void msi_page_put(struct iommufd_msi_window *window,
 	if (page->groups)
 		return;
 	rb_erase(&page->node, &window->doorbells);
-	xa_erase(&window->slots, page->slot);
+	msi_slot_give_back(window, page->slot);
 	kfree(page);
 }
 
@@ -447,7 +513,7 @@ static int msi_hold(struct iommufd_msi_holds *holds, unsigned long slot)
 	if (count != 1)
 		return min(count, 0);
 
-	page = xa_load(&holds->window->slots, slot);
+	page = msi_slot_page(holds->window, slot);
 	rc = iommu_map(hwpt->domain, page->iova, page->doorbell, PAGE_SIZE,
 		       IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
 		       GFP_KERNEL_ACCOUNT);
@@ -513,7 +579,7 @@ static void msi_trace_release(struct iommufd_msi_holds *holds,
 
 	if (!trace_iommufd_msi_unmap_enabled())
 		return;
-	page = xa_load(&holds->window->slots, slot);
+	page = msi_slot_page(holds->window, slot);
 	trace_iommufd_msi_unmap(holds->hwpt->common.obj.id, page->iova,
 				page->doorbell);
 }
@@ -674,8 +740,7 @@ static void iommufd_msi_unprepare(struct iommu_msi_owner *owner,
 	struct iommufd_msi_page *page;
 
 	mutex_lock(&mg->table->lock);
-	page = xa_load(&mg->window->slots,
-		       (iova - mg->window->base) / PAGE_SIZE);
+	page = msi_slot_page(mg->window, (iova - mg->window->base) / PAGE_SIZE);
 	if (!WARN_ON(!page)) {
 		msi_unneed(mg, page);
 		msi_page_put(mg->window, page);
@@ -693,7 +758,7 @@ static void iommufd_msi_tell_pages(struct iommu_msi_owner *owner,
 
 	mutex_lock(&mg->table->lock);
 	for (slot = 0; count_find(&mg->needs, &slot); slot++) {
-		page = xa_load(&mg->window->slots, slot);
+		page = msi_slot_page(mg->window, slot);
 		fn(data, page->iova, page->doorbell);
 	}
 	mutex_unlock(&mg->table->lock);
@@ -772,7 +837,7 @@ void iommufd_msi_group_destroy(struct iommufd_msi_group *mg)
 	mutex_lock(&mg->table->lock);
 	WARN_ON(mg->hwpt || mg->next);
 	for (slot = 0; count_find(&mg->needs, &slot); slot++) {
-		page = xa_load(&mg->window->slots, slot);
+		page = msi_slot_page(mg->window, slot);
 		page->groups--;
 		msi_page_put(mg->window, page);
 	}
@@ -1103,19 +1168,20 @@ static void msi_page_show(struct iommufd_msi_window *window,
 static void msi_window_show(struct iommufd_msi_window *window,
 			    struct seq_file *m, bool show_doorbells)
 {
-	struct iommufd_msi_page *page;
 	unsigned long used = 0;
 	unsigned long slot;
 
 	lockdep_assert_held(&window->table->lock);
 
-	xa_for_each(&window->slots, slot, page)
-		used++;
+	for (slot = 0; slot != window->size; slot++)
+		used += !!window->slots[slot];
 	seq_printf(m, "msi-window:\t%#lx-%#lx slots %lu used %lu groups %zu\n",
 		   window->start, window->last, window->num_slots, used,
 		   list_count_nodes(&window->groups));
-	xa_for_each(&window->slots, slot, page)
-		msi_page_show(window, page, m, show_doorbells);
+	for (slot = 0; slot != window->size; slot++)
+		if (window->slots[slot])
+			msi_page_show(window, window->slots[slot], m,
+				      show_doorbells);
 }
 
 /**
