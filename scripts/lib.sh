@@ -140,6 +140,11 @@ export CCACHE_DIR CCACHE_BASEDIR=${CCACHE_BASEDIR:-$top}
 export CCACHE_NOHASHDIR=1 PATH=/usr/lib/ccache:$PATH
 export PYTHONDONTWRITEBYTECODE=1 KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=localhost LC_ALL=C
 
+# Short runs: shorter races, fewer interrupts, fewer random steps; make run at the terminal more so.
+# The kernel hands NAME=value on its command line to init, and init to the tests.
+brief='EDU_RACE_SECS=5 EDU_INFLIGHT_IRQS=500 IOMMUFD_MSI_STEPS=300 NVME_SECS=4'
+quick="$brief EDU_RACE_SECS=2 EDU_INFLIGHT_IRQS=200 NVME_SECS=2"
+
 # need_space <GB>
 need_space()
 {

@@ -11,7 +11,7 @@ replaced by what the last run of a command left in build/report/:
   machines           what make check booted: machine, kernel, programs, counts, seconds
   peers              what make peers ran: device, kernel, back end, counts, seconds
   skips              the reasons for skipped tests, by machine
-A block whose command has not been run stays as it is and is named.
+A block whose command has not been run, or not to its end, stays as it is and is named.
 """
 
 import json
@@ -19,6 +19,9 @@ import os
 import re
 import sys
 
+# The last line of these; a run that was stopped has another
+COUNTED = ("run", "check")
+COUNTS = re.compile(r"\d+ passed, \d+ failed, \d+ skipped")
 BLOCK = re.compile(r"(<!-- report: ([^>]*?) -->\n)(.*?)(<!-- end -->)", re.S)
 
 
@@ -29,22 +32,29 @@ class Missing(Exception):
 def lines_of(folder, cmd):
     try:
         with open(os.path.join(folder, cmd + ".txt"), encoding="utf-8") as f:
-            return [line.rstrip() for line in f]
+            lines = [line.rstrip() for line in f]
     except FileNotFoundError:
         raise Missing(f"make {cmd}") from None
+    if not lines or cmd in COUNTED and not COUNTS.fullmatch(lines[-1]):
+        raise Missing(f"make {cmd} to its end")
+    return lines
 
 
 def boots(folder, cmd="check"):
+    if cmd in COUNTED:
+        lines_of(folder, cmd)
     try:
         with open(os.path.join(folder, cmd + ".boots"), encoding="utf-8") as f:
             rows = [line.rstrip("\n").split("\t") for line in f]
+        out = []
+        for machine, kernel, path in rows:
+            with open(os.path.join(path, "result.json"), encoding="utf-8") as f:
+                out.append((machine, kernel, json.load(f)))
     except FileNotFoundError:
         raise Missing(f"make {cmd}") from None
-    if not rows:
+    if not out:
         raise Missing(f"make {cmd}")
-    for machine, kernel, path in rows:
-        with open(os.path.join(path, "result.json"), encoding="utf-8") as f:
-            yield machine, kernel, json.load(f)
+    return out
 
 
 def squeeze(lines):
@@ -123,12 +133,11 @@ def skips(folder):
     return "\n".join(out) + "\n"
 
 
-def main():
-    folder, stale = sys.argv[1], []
-
+def fill(folder, text, stale):
+    """The text of a document with its blocks as the last runs left them"""
     blocks = {"output": output, "machines": machines, "peers": peers, "skips": skips}
 
-    def fill(m):
+    def one(m):
         name, *args = m[2].split(None, 2)
         try:
             return m[1] + blocks[name](folder, *args) + m[4]
@@ -136,10 +145,16 @@ def main():
             stale.append(f"{m[2]}: run {e} first")
             return m[0]
 
+    return BLOCK.sub(one, text)
+
+
+def main():
+    folder, stale = sys.argv[1], []
+
     for path in sys.argv[2:]:
         with open(path, encoding="utf-8") as f:
             old = f.read()
-        new = BLOCK.sub(fill, old)
+        new = fill(folder, old, stale)
         if new != old:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(new)
