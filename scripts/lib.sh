@@ -13,9 +13,9 @@ src=$build/src
 
 : "${ARCH:=}" "${BASELINE:=}" "${DEBUG:=}" "${PAGES:=}" "${KSRC:=}" "${WORKTREE:=}" "${T:=}" "${V:=}"
 : "${MACHINE:=}" "${MINUTES:=}" "${FORCE:=}"
-# Set by our own scripts: a kernel for measuring, one for compiling only, the first N patches,
-# all patches but these, all but for these edits, one on a line
-: "${BENCH:=}" "${COMPILE:=}" "${STEP:=}" "${WITHOUT:=}" "${UNDO:=}"
+# Set by our own scripts: a kernel for measuring, one that runs VMs, one for compiling only, the first
+# N patches, all patches but these, all but for these edits, one on a line
+: "${BENCH:=}" "${VMM:=}" "${COMPILE:=}" "${STEP:=}" "${WITHOUT:=}" "${UNDO:=}"
 : "${JOBS:=$(nproc)}"
 
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
@@ -129,7 +129,7 @@ for var in KSRC WORKTREE; do
 done
 
 # One build folder for each thing that makes another kernel.
-flavour=$ARCH${BASELINE:+-plain}${DEBUG:+-$DEBUG}${PAGES:+-$PAGES}${BENCH:+-bench}${COMPILE:+-compile}${STEP:+-bisect}$([ -z "$WITHOUT$UNDO" ] || echo -proof)
+flavour=$ARCH${BASELINE:+-plain}${DEBUG:+-$DEBUG}${PAGES:+-$PAGES}${BENCH:+-bench}${VMM:+-vmm}${COMPILE:+-compile}${STEP:+-bisect}$([ -z "$WITHOUT$UNDO" ] || echo -proof)
 flavour=$flavour${KSRC:+-ksrc}${WORKTREE:+-worktree}
 out=$build/$flavour
 

@@ -10,6 +10,7 @@ replaced by what the last run of a command left in build/report/:
   output CMD REGEX   of that only the lines that match, and the first and the last one
   machines           what make check booted: machine, kernel, programs, counts, seconds
   peers              what make peers ran: device, kernel, back end, counts, seconds
+  vmm                what make vmm ran: scenario, kernel, back end, counts, seconds
   skips              the reasons for skipped tests, by machine
 A block whose command has not been run, or not to its end, stays as it is and is named.
 """
@@ -119,6 +120,19 @@ def peers(folder):
     return "\n".join(out) + "\n"
 
 
+def vmm(folder):
+    backs = {"type1": "type1", "compat": "iommufd as /dev/vfio/vfio", "viommu-type1": "type1"}
+    out = ["| Scenario | Kernel | Back end | Passed | Failed | Skipped | Seconds |",
+           "| --- | --- | --- | --: | --: | --: | --: |"]
+    for _, kernel, r in boots(folder, "vmm"):
+        name = "plain 6.12" if "plain" in kernel else "series"
+        for s in r["suites"]:
+            scenario = s["name"].removeprefix("vmm-")
+            out.append(f"| {scenario} | {name} | {backs.get(scenario, 'iommufd')} | {s['passed']} | "
+                       f"{s['failed']} | {s['skipped']} | {round(s['seconds'])} |")
+    return "\n".join(out) + "\n"
+
+
 def skips(folder):
     why = {}
     for machine, kernel, r in boots(folder):
@@ -135,7 +149,7 @@ def skips(folder):
 
 def fill(folder, text, stale):
     """The text of a document with its blocks as the last runs left them"""
-    blocks = {"output": output, "machines": machines, "peers": peers, "skips": skips}
+    blocks = {"output": output, "machines": machines, "peers": peers, "vmm": vmm, "skips": skips}
 
     def one(m):
         name, *args = m[2].split(None, 2)

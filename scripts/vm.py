@@ -44,7 +44,7 @@ def program(cmd):
 
 
 # Groups whose tests the series does not bring
-NO_PROGRAM = {"stock", "self", "dist", "capture", "peers"}
+NO_PROGRAM = {"stock", "self", "dist", "capture", "peers", "vmm"}
 # What a test program runs in turn
 COMPANIONS = {"iommu_resv_tool": ["iommu-resv"], "capture": ["capture-host.sh"]}
 
@@ -232,15 +232,16 @@ def write_lava(cfg, args, tests):
 def qemu_command(cfg, args, initrd):
     arch, out, accel = cfg["arch"], args.results, args.accel or "tcg"
     if accel == "tcg":
-        cpu = ["-cpu", "cortex-a57"] if arch == "arm64" else []
+        cpu = ["-cpu", cfg.get("cpu", "cortex-a57")] if arch == "arm64" else []
     else:
         if platform.machine() != HOST[arch]:
             die(f"ACCEL={accel} needs a {HOST[arch]} host")
         cpu = ["-cpu", "host"]
     # icount makes guest time count instructions, which is what make bench measures
     smp = ["-smp", "1", "-icount", "shift=0"] if args.icount else ["-smp", "2"]
+    devices = cfg["devices"].replace("{root}", args.root or "")
     cmd = [args.qemu or QEMU[arch], "-accel", accel, *shlex.split(cfg["qemu"]), *cpu, *smp,
-           "-m", cfg["memory"], *shlex.split(cfg["devices"]), *disks(cfg, out),
+           "-m", cfg["memory"], *shlex.split(devices), *disks(cfg, out),
            "-nodefaults", "-display", "none", "-no-reboot",
            "-kernel", args.kernel, "-initrd", initrd, "-append", kernel_arguments(cfg, args)]
     if args.shell:
