@@ -142,7 +142,7 @@ export PYTHONDONTWRITEBYTECODE=1 KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=localh
 
 # Short runs: shorter races, fewer interrupts, fewer random steps; make run at the terminal more so.
 # The kernel hands NAME=value on its command line to init, and init to the tests.
-brief='EDU_RACE_SECS=5 EDU_INFLIGHT_IRQS=500 IOMMUFD_MSI_STEPS=300 NVME_SECS=4'
+brief='EDU_RACE_SECS=5 EDU_INFLIGHT_IRQS=500 IOMMUFD_MSI_STEPS=300 NVME_SECS=4 IOVA_RACE_SECS=1 IOVA_REBINDS=12 IOVA_TRANSFERS=60'
 quick="$brief EDU_RACE_SECS=2 EDU_INFLIGHT_IRQS=200 NVME_SECS=2"
 
 # need_space <GB>

@@ -97,6 +97,7 @@ def arguments():
     ap.add_argument("--memory")
     ap.add_argument("--hugepages", type=int, default=64, help="of the default size")
     ap.add_argument("--icount", action="store_true")
+    ap.add_argument("--skip-idle", action="store_true", help="no time passes while the guest waits")
     ap.add_argument("--kmemleak", action="store_true")
     ap.add_argument("--gcov", action="store_true", help="the kernel has counters: keep them in gcov")
     ap.add_argument("--shell", metavar="ROOT", help="an interactive shell; a folder with bin/sh")
@@ -207,7 +208,7 @@ def with_overlay(cmd, source, args):
 
 
 def kernel_arguments(cfg, args):
-    return " ".join(filter(None, [CONSOLE[cfg["arch"]], f"panic=-1 oops=panic hugepages={args.hugepages}",
+    return " ".join(filter(None, [CONSOLE[cfg["arch"]], f"panic=-1 oops=panic hugepages={args.hugepages} log_buf_len=1M",
                                   cfg["append"], *args.append, "quiet" if args.shell and not args.lava else ""]))
 
 
@@ -239,6 +240,8 @@ def qemu_command(cfg, args, initrd):
         cpu = ["-cpu", "host"]
     # icount makes guest time count instructions, which is what make bench measures
     smp = ["-smp", "1", "-icount", "shift=0"] if args.icount else ["-smp", "2"]
+    if args.skip_idle:
+        smp = ["-smp", "1", "-icount", "shift=0,sleep=off"]
     devices = cfg["devices"].replace("{root}", args.root or "")
     cmd = [args.qemu or QEMU[arch], "-accel", accel, *shlex.split(cfg["qemu"]), *cpu, *smp,
            "-m", cfg["memory"], *shlex.split(devices), *disks(cfg, out),
