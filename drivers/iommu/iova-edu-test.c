@@ -9,7 +9,12 @@
  *        with other data in other pages. EIO if anything comes back different.
  * late   Write a number: so often the device writes to a page that the driver has
  *        unmapped before. Another page has been mapped meanwhile. Read: how often
- *        that was done, and how often the device got at neither of the pages.
+ *        that was done, how often the device got at neither of the pages, and the
+ *        address of the first time.
+ * hold   Write "<bytes> <mappings> <bits>": maps a buffer of so many bytes so often,
+ *        or as often as there is room, for a DMA mask of so many bits. Read: how
+ *        often the last write did. All of it stays mapped until a 0 is written, or
+ *        the driver goes. This does as well with any other PCI device.
  * bench  Write "<bytes> <mappings> <times> <CPUs>": each of so many CPUs maps and
  *        unmaps so many bytes so often, with so many other pages mapped. Read:
  *        nanoseconds for each time, the CPUs running side by side.
@@ -47,6 +52,17 @@
 #define EDU_BYTES	SZ_2K
 /* It has 28 address lines unless it is told otherwise */
 #define EDU_DMA_MASK	DMA_BIT_MASK(28)
+/* How long it takes for any DMA */
+#define EDU_DMA_MS	100
+
+#define EDU_MAX_HOLDS	8
+
+struct edu_hold {
+	void *buf;
+	unsigned int bytes;
+	unsigned int mappings;
+	dma_addr_t *iovas;
+};
 
 struct iova_edu {
 	struct pci_dev *pdev;
@@ -58,6 +74,9 @@ struct iova_edu {
 	u32 pattern;
 	unsigned int tried;
 	unsigned int caught;
+	dma_addr_t late_iova;
+	unsigned int num_holds;
+	struct edu_hold holds[EDU_MAX_HOLDS];
 	u64 bench_ns;
 	u64 num_flushes;
 	u64 num_syncs;
@@ -73,7 +92,7 @@ static int edu_dma(struct iova_edu *edu, dma_addr_t iova, u32 dir)
 	writeq(dir ? iova : EDU_BUFFER, edu->bar + EDU_DMA_DST);
 	writeq(EDU_BYTES, edu->bar + EDU_DMA_COUNT);
 	writeq(EDU_DMA_RUN | dir, edu->bar + EDU_DMA_CMD);
-	/* It takes 100 ms, whatever the size */
+	msleep(EDU_DMA_MS);
 	return read_poll_timeout(readl, val, !(val & EDU_DMA_RUN), 2000,
 				 5 * USEC_PER_SEC, false,
 				 edu->bar + EDU_DMA_CMD);
@@ -159,7 +178,8 @@ static int edu_late(struct iova_edu *edu)
 	dma_unmap_page(dev, other, EDU_BYTES, DMA_BIDIRECTIONAL);
 	if (ret)
 		return ret;
-	edu->tried++;
+	if (!edu->tried++)
+		edu->late_iova = iova;
 	edu->caught += edu_has(edu, edu->pages[0], ~edu->pattern) &&
 		       edu_has(edu, edu->pages[1], ~edu->pattern);
 	return 0;
@@ -203,7 +223,7 @@ static int late_show(struct seq_file *m, void *unused)
 {
 	struct iova_edu *edu = m->private;
 
-	seq_printf(m, "%u %u\n", edu->tried, edu->caught);
+	seq_printf(m, "%u %u %pad\n", edu->tried, edu->caught, &edu->late_iova);
 	return 0;
 }
 
@@ -213,6 +233,98 @@ static ssize_t late_write(struct file *file, const char __user *buf,
 	return edu_repeat(file, buf, count, edu_late) ?: count;
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(late);
+
+static void edu_release(struct iova_edu *edu, struct edu_hold *hold)
+{
+	unsigned int i;
+
+	for (i = 0; i < hold->mappings; i++) {
+		dma_unmap_single(&edu->pdev->dev, hold->iovas[i], hold->bytes,
+				 DMA_TO_DEVICE);
+		cond_resched();
+	}
+	vfree(hold->iovas);
+	if (hold->buf)
+		free_pages_exact(hold->buf, hold->bytes);
+}
+
+static void edu_release_all(struct iova_edu *edu)
+{
+	while (edu->num_holds)
+		edu_release(edu, &edu->holds[--edu->num_holds]);
+}
+
+static int edu_hold(struct iova_edu *edu, unsigned int bytes,
+		    unsigned int mappings)
+{
+	struct device *dev = &edu->pdev->dev;
+	struct edu_hold hold = { .bytes = PAGE_ALIGN(bytes) };
+	dma_addr_t iova;
+
+	if (edu->num_holds == EDU_MAX_HOLDS)
+		return -ENOSPC;
+	hold.buf = alloc_pages_exact(hold.bytes, GFP_KERNEL);
+	hold.iovas = vcalloc(mappings, sizeof(*hold.iovas));
+	if (!hold.buf || !hold.iovas) {
+		edu_release(edu, &hold);
+		return -ENOMEM;
+	}
+	while (hold.mappings < mappings) {
+		iova = dma_map_single(dev, hold.buf, hold.bytes, DMA_TO_DEVICE);
+		if (dma_mapping_error(dev, iova))
+			break;
+		hold.iovas[hold.mappings++] = iova;
+		cond_resched();
+	}
+	edu->holds[edu->num_holds++] = hold;
+	return 0;
+}
+
+static int hold_show(struct seq_file *m, void *unused)
+{
+	struct iova_edu *edu = m->private;
+	unsigned int mappings = 0;
+
+	mutex_lock(&edu->lock);
+	if (edu->num_holds)
+		mappings = edu->holds[edu->num_holds - 1].mappings;
+	mutex_unlock(&edu->lock);
+	seq_printf(m, "%u\n", mappings);
+	return 0;
+}
+
+static ssize_t hold_write(struct file *file, const char __user *ubuf,
+			  size_t count, loff_t *pos)
+{
+	struct iova_edu *edu = ((struct seq_file *)file->private_data)->private;
+	unsigned int bytes, mappings, bits;
+	char buf[64] = {};
+	int ret;
+
+	if (count >= sizeof(buf))
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, count))
+		return -EFAULT;
+	ret = sscanf(buf, "%u %u %u", &bytes, &mappings, &bits);
+	if (ret == 1 && !bytes) {
+		mutex_lock(&edu->lock);
+		edu_release_all(edu);
+		mutex_unlock(&edu->lock);
+		return count;
+	}
+	if (ret != 3 || !bytes || bytes > SZ_4M || !mappings ||
+	    mappings > 1000000 || !bits || bits > 64)
+		return -EINVAL;
+	mutex_lock(&edu->lock);
+	/* The device does no DMA to any of these */
+	ret = dma_set_mask(&edu->pdev->dev, DMA_BIT_MASK(bits));
+	if (!ret)
+		ret = edu_hold(edu, bytes, mappings);
+	dma_set_mask(&edu->pdev->dev, EDU_DMA_MASK);
+	mutex_unlock(&edu->lock);
+	return ret ?: count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(hold);
 
 struct edu_bench {
 	struct device *dev;
@@ -505,6 +617,7 @@ static int iova_edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	edu->dir = debugfs_create_dir(pci_name(pdev), iova_edu_dir);
 	debugfs_create_file("copy", 0600, edu->dir, edu, &copy_fops);
 	debugfs_create_file("late", 0600, edu->dir, edu, &late_fops);
+	debugfs_create_file("hold", 0600, edu->dir, edu, &hold_fops);
 	debugfs_create_file("bench", 0600, edu->dir, edu, &bench_fops);
 	debugfs_create_file("flushes", 0600, edu->dir, edu, &flushes_fops);
 	return 0;
@@ -522,6 +635,7 @@ static void iova_edu_remove(struct pci_dev *pdev)
 	struct iova_edu *edu = pci_get_drvdata(pdev);
 
 	debugfs_remove(edu->dir);
+	edu_release_all(edu);
 	pci_clear_master(pdev);
 	__free_page(edu->pages[0]);
 	__free_page(edu->pages[1]);

@@ -454,6 +454,34 @@ static void policy_test_no_detector(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, count_caught(test, 1000));
 }
 
+/* No queue, and no policy that frees lazily, without a way to flush for all */
+static void policy_test_no_flush(struct kunit *test)
+{
+	static const enum iommu_iova_policy policies[] = {
+		IOMMU_IOVA_POLICY_DEFAULT, IOMMU_IOVA_POLICY_WRAPAROUND };
+	struct policy_test *priv = test->priv;
+	const struct iommu_domain_ops *ops;
+	struct iommu_domain_ops no_flush;
+	struct iommu_domain *domain;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(policies); i++) {
+		policy_add_device(test, policies[i], false);
+		domain = iommu_get_dma_domain(priv->dev);
+		ops = domain->ops;
+		no_flush = *ops;
+		no_flush.flush_iotlb_all = NULL;
+		domain->ops = &no_flush;
+		KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu_dma_init_fq(domain));
+		domain->ops = ops;
+		/* Each unmap flushes as before */
+		KUNIT_EXPECT_EQ(test, 20, count_flushes(test, 20));
+		device_del(priv->dev);
+		put_device(priv->dev);
+		priv->dev = NULL;
+	}
+}
+
 static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE(policy_test_default_strict),
 	KUNIT_CASE(policy_test_wraparound_strict),
@@ -461,6 +489,7 @@ static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE(policy_test_wraparound_lazy),
 	KUNIT_CASE(policy_test_detector),
 	KUNIT_CASE(policy_test_no_detector),
+	KUNIT_CASE(policy_test_no_flush),
 	{}
 };
 

@@ -550,6 +550,97 @@ static void wrap_test_nomem(struct kunit *test)
 						      NO_LIMIT, true));
 }
 
+static unsigned int num_reports;
+
+static void count_report(unsigned long first, unsigned long last)
+{
+	num_reports++;
+}
+
+/* What is not in use, in part or as a whole, is reported and changes nothing */
+static void wrap_test_bad_free(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct iova_space *space = &priv->space;
+	unsigned long pfn, i;
+
+	pfn = test_alloc(test, 4, SPLIT - 1);
+	num_reports = 0;
+	kunit_activate_static_stub(test, iova_wrap_report, count_report);
+	test_free(test, pfn, 4);
+	KUNIT_EXPECT_EQ(test, 0, num_reports);
+	/* Again; beside what was in use; more than what is; nothing was ever there */
+	iova_space_free(space, pfn, 4);
+	KUNIT_EXPECT_EQ(test, 1, num_reports);
+	pfn = test_alloc(test, 4, SPLIT - 1);
+	iova_space_free(space, pfn - 1, 1);
+	iova_space_free(space, pfn, 5);
+	iova_space_free(space, END - 1, 1);
+	KUNIT_EXPECT_EQ(test, 4, num_reports);
+	KUNIT_EXPECT_EQ(test, 4, space->wrap->stats.live_pages);
+
+	/* Ahead of the cursor, where it waits for the next round */
+	for (i = 0; !test_wraps(test); i++)
+		KUNIT_ASSERT_NE(test, 0, test_alloc(test, 1, SPLIT - 1));
+	test_free(test, pfn, 4);
+	KUNIT_EXPECT_EQ(test, 4, num_reports);
+	iova_space_free(space, pfn + 3, 1);
+	KUNIT_EXPECT_EQ(test, 5, num_reports);
+	kunit_deactivate_static_stub(test, iova_wrap_report);
+}
+
+static void expect_stats(struct kunit *test, u64 allocs, u64 failures,
+			 u64 lazy_frees, u64 flushes, u64 live_pages,
+			 u64 max_pages)
+{
+	struct wrap_test *priv = test->priv;
+	struct iova_wrap_stats stats;
+
+	iova_wrap_get_stats(&priv->space, &stats);
+	KUNIT_EXPECT_EQ(test, stats.allocs, allocs);
+	KUNIT_EXPECT_EQ(test, stats.failures, failures);
+	KUNIT_EXPECT_EQ(test, stats.lazy_frees, lazy_frees);
+	KUNIT_EXPECT_EQ(test, stats.flushes, flushes);
+	KUNIT_EXPECT_EQ(test, stats.live_pages, live_pages);
+	KUNIT_EXPECT_EQ(test, stats.max_pages, max_pages);
+}
+
+/* What user space is told: everything once */
+static void wrap_test_stats(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct iova_space *space = &priv->space;
+	unsigned long a, b;
+
+	expect_stats(test, 0, 0, 0, 0, 0, 0);
+	a = test_alloc(test, 3, SPLIT - 1);
+	b = test_alloc(test, 5000, NO_LIMIT);
+	expect_stats(test, 2, 0, 0, 0, 5003, 5003);
+	test_free(test, a, 3);
+	expect_stats(test, 2, 0, 0, 0, 5000, 5003);
+	test_free_lazy(test, b, 5000);
+	expect_stats(test, 2, 0, 1, 0, 0, 5003);
+	space->ops->flush(space);
+	space->ops->flush(space);
+	expect_stats(test, 2, 0, 1, 1, 0, 5003);
+
+	/* A flush because of a wrap counts as well, that of both zones once */
+	test_free_lazy(test, test_alloc(test, 1, SPLIT - 1), 1);
+	KUNIT_EXPECT_EQ(test, 0, test_wraps(test));
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, END, NO_LIMIT));
+	KUNIT_EXPECT_EQ(test, 2, test_wraps(test));
+	expect_stats(test, 3, 1, 2, 2, 0, 5003);
+
+	/* Not a failure yet: the caller goes on with a higher limit */
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(space, END, SPLIT - 1, false));
+	expect_stats(test, 3, 1, 2, 2, 0, 5003);
+	kunit_activate_static_stub(test, iova_wrap_alloc_leaf, no_leaf);
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(space, 3 * WRAP_LEAF_PAGES,
+						  NO_LIMIT, true));
+	kunit_deactivate_static_stub(test, iova_wrap_alloc_leaf);
+	expect_stats(test, 3, 2, 2, 2, 0, 5003);
+}
+
 /* The clock of the test goes on, and the timer with it */
 static void test_tick(struct kunit *test, unsigned int ticks)
 {
@@ -853,6 +944,8 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_reserved),
 	KUNIT_CASE(wrap_test_reserve_late),
 	KUNIT_CASE(wrap_test_nomem),
+	KUNIT_CASE(wrap_test_bad_free),
+	KUNIT_CASE(wrap_test_stats),
 	KUNIT_CASE(wrap_test_lazy),
 	KUNIT_CASE(wrap_test_wrap_in_flush),
 	KUNIT_CASE_SLOW(wrap_test_random),

@@ -47,7 +47,8 @@ enum wrap_zone_id {
 /**
  * struct iova_wrap_stats - What a space has seen since it exists
  * @allocs: Allocations that found room
- * @failures: Allocations that did not
+ * @failures: Allocations that did not, but for those whose caller tries a higher
+ *            limit next
  * @wraps: Times that a cursor went back to the start of its zone
  * @lazy_frees: Ranges that were freed with no flush of their own
  * @flushes: Flushes of everything in place of those
@@ -114,5 +115,6 @@ void iova_wrap_get_stats(struct iova_space *space,
 			 struct iova_wrap_stats *stats);
 int iova_wrap_cache_init(void);
 struct wrap_leaf *iova_wrap_alloc_leaf(void);
+void iova_wrap_report(unsigned long first, unsigned long last);
 
 #endif /* __IOVA_WRAP_H */

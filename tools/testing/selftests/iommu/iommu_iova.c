@@ -5,13 +5,16 @@
  * The driver iova_edu copies data through the edu device of QEMU, and can make the
  * device write to a page that has been unmapped. Here that is done with each
  * policy, in a strict and in a lazy domain, and the sysfs attribute iova_alloc of
- * the group is tried. dma_map_benchmark maps and unmaps on all CPUs at once.
+ * the group is tried: while a driver binds at that very moment, while user space has
+ * the device, and without memory. dma_map_benchmark maps and unmaps on one CPU and
+ * on two at once.
  *
  * A DMA of the device takes 100 ms, so there are few of them unless IOVA_COPIES or
  * IOVA_LATE say otherwise.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,58 +23,35 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <linux/types.h>
-
 #include "../kselftest_harness.h"
-#include "vfio_edu.h"
+#include "iommu_iova_utils.h"
 
-#define EDU_DIR "/sys/kernel/debug/iova_edu"
-#define BENCHMARK "/sys/kernel/debug/dma_map_benchmark"
+/* More allocations than a change of the policy takes */
+#define MAX_NTH 1000
 
-/* As in include/linux/map_benchmark.h, which is not exported */
-struct map_benchmark {
-	__u64 avg_map_100ns;
-	__u64 map_stddev;
-	__u64 avg_unmap_100ns;
-	__u64 unmap_stddev;
-	__u32 threads;
-	__u32 seconds;
-	__s32 node;
-	__u32 dma_bits;
-	__u32 dma_dir;
-	__u32 dma_trans_ns;
-	__u32 granule;
-	__u8 expansion[76];
-};
-
-#define DMA_MAP_BENCHMARK _IOWR('d', 1, struct map_benchmark)
-
-/* Returns the length, or -errno */
-static int read_file(const char *path, char *buf, size_t size)
+static int write_edu(const struct edu_func *func, const char *name,
+		     unsigned long value)
 {
-	ssize_t n;
-	int fd;
+	char text[32];
 
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, size - 1);
-	if (n < 0) {
-		int rc = -errno;
+	snprintf(text, sizeof(text), "%lu", value);
+	return iova_edu_write(func, name, text);
+}
 
-		close(fd);
-		return rc;
-	}
-	close(fd);
-	buf[n] = 0;
-	buf[strcspn(buf, "\n")] = 0;
-	return n;
+/* Some pages are mapped and unmapped */
+static int try_mapping(const struct edu_func *func)
+{
+	long held = iova_edu_hold(func, getpagesize(), 20, 32);
+
+	if (held != 20)
+		return held < 0 ? held : -ENOSPC;
+	return iova_edu_let_go(func);
 }
 
 FIXTURE(iova)
 {
 	struct edu_func func;
-	char group[96];
+	char group[IOVA_PATH];
 	bool ready;
 };
 
@@ -108,99 +88,32 @@ FIXTURE_VARIANT_ADD(iova, wraparound_lazy)
 	.type = "DMA-FQ",
 };
 
-static void release_edu(const struct edu_func *func)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind",
-		 func->bdf);
-	edu_write_file(path, func->bdf);
-}
-
-static int write_group(const char *group, const char *name, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", group, name);
-	return edu_write_file(path, value);
-}
-
-static int read_group(const char *group, const char *name, char *buf,
-		      size_t size)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", group, name);
-	return read_file(path, buf, size);
-}
-
-/* A device by itself in its group, with no driver */
-static int find_edu(struct edu_func *func, char *group, size_t size)
-{
-	struct edu_func funcs[EDU_MAX_FUNCS];
-	char path[96], link[96];
-	ssize_t n;
-
-	if (edu_scan(funcs, EDU_MAX_FUNCS) < 1)
-		return -ENODEV;
-	*func = funcs[0];
-	/* With a devicetree the first probe gives it a group */
-	if (edu_set_driver(func, "iova_edu"))
-		return -ENOENT;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group",
-		 func->bdf);
-	n = readlink(path, link, sizeof(link) - 1);
-	release_edu(func);
-	if (n < 0)
-		return -ENODEV;
-	link[n] = 0;
-	snprintf(group, size, "/sys/kernel/iommu_groups/%s",
-		 strrchr(link, '/') + 1);
-	return 0;
-}
-
 FIXTURE_SETUP(iova)
 {
-	char buf[64];
 	int rc;
 
-	rc = find_edu(&self->func, self->group, sizeof(self->group));
+	rc = iova_find_edu(&self->func, self->group, sizeof(self->group));
 	if (rc == -ENODEV)
 		SKIP(return, "no edu device behind an IOMMU");
-	if (!rc)
-		rc = read_group(self->group, "iova_alloc", buf, sizeof(buf));
 	if (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0))
 		SKIP(return, "no iova_edu, or no iova_alloc in sysfs");
-	ASSERT_GE(rc, 0);
+	ASSERT_EQ(0, rc);
 
-	ASSERT_EQ(0, write_group(self->group, "iova_alloc", variant->policy));
-	ASSERT_EQ(0, write_group(self->group, "type", variant->type));
-	ASSERT_LT(0, read_group(self->group, "type", buf, sizeof(buf)));
-	if (strcmp(buf, variant->type))
+	rc = iova_set_policy(self->group, variant->policy, variant->type);
+	if (rc == -ENOTSUP)
 		SKIP(return, "the IOMMU has no domain of type %s", variant->type);
-	ASSERT_LT(0, read_group(self->group, "iova_alloc", buf, sizeof(buf)));
-	ASSERT_STREQ(variant->policy, buf);
+	ASSERT_EQ(0, rc);
 	ASSERT_EQ(0, edu_set_driver(&self->func, "iova_edu"));
 	self->ready = true;
 }
 
 FIXTURE_TEARDOWN(iova)
 {
-	release_edu(&self->func);
+	iova_release(&self->func);
 	if (!self->ready)
 		return;
-	EXPECT_EQ(0, write_group(self->group, "iova_alloc", "auto"));
-	EXPECT_EQ(0, write_group(self->group, "type", "auto"));
-}
-
-static int write_edu(const struct edu_func *func, const char *name,
-		     unsigned long value)
-{
-	char path[96], text[32];
-
-	snprintf(path, sizeof(path), EDU_DIR "/%s/%s", func->bdf, name);
-	snprintf(text, sizeof(text), "%lu", value);
-	return edu_write_file(path, text);
+	EXPECT_EQ(0, iova_write_group(self->group, "iova_alloc", "auto"));
+	EXPECT_EQ(0, iova_write_group(self->group, "type", "auto"));
 }
 
 /* What the device gets, and what comes back from it, is what was sent */
@@ -209,22 +122,52 @@ TEST_F_TIMEOUT(iova, copy, 600)
 	ASSERT_EQ(0, write_edu(&self->func, "copy", edu_env("IOVA_COPIES", 3)));
 }
 
+struct late {
+	unsigned long tried;
+	unsigned long caught;
+	/* Messages of the IOMMU about the address of the first time */
+	int reports;
+};
+
+static void late_dma(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(iova) * self, unsigned long times,
+		     struct late *late)
+{
+	/* SMMUv3 prints the address in one way, VT-d and virtio-iommu in another */
+	int logs[] = { edu_log_open(), edu_log_open() };
+	char buf[64], wide[32], narrow[32];
+	unsigned long long iova;
+	int n;
+
+	ASSERT_EQ(0, write_edu(&self->func, "late", times));
+	ASSERT_EQ(0, iova_edu_read(&self->func, "late", buf, sizeof(buf)));
+	n = sscanf(buf, "%lu %lu %llx", &late->tried, &late->caught, &iova);
+	ASSERT_EQ(3, n);
+	snprintf(wide, sizeof(wide), "0x%016llx", iova);
+	snprintf(narrow, sizeof(narrow), " 0x%llx ", iova);
+	late->reports = edu_log_count(logs[0], "0x", wide) +
+			edu_log_count(logs[1], "ault", narrow);
+}
+
 /* A device that writes to a page after the unmap */
 TEST_F_TIMEOUT(iova, late_dma, 3600)
 {
 	unsigned long want = edu_env("IOVA_LATE", 4);
-	unsigned long tried, caught;
-	char path[96], buf[64], *end;
+	struct late late;
 
-	ASSERT_EQ(0, write_edu(&self->func, "late", want));
-	snprintf(path, sizeof(path), EDU_DIR "/%s/late", self->func.bdf);
-	ASSERT_LT(0, read_file(path, buf, sizeof(buf)));
-	tried = strtoul(buf, &end, 10);
-	caught = strtoul(end, NULL, 10);
-	printf("# late DMA: %lu of %lu caught\n", caught, tried);
-	ASSERT_EQ(want, tried);
-	if (variant->detects)
-		ASSERT_EQ(tried, caught);
+	late_dma(_metadata, self, want, &late);
+	printf("# late DMA: %lu of %lu caught with %s %s\n", late.caught, late.tried,
+	       variant->policy, variant->type);
+	ASSERT_EQ(want, late.tried);
+	if (!variant->detects)
+		return;
+	ASSERT_EQ(late.tried, late.caught);
+	/* And the IOMMU has told the address, unless it has told too much lately */
+	if (!late.reports) {
+		sleep(6);
+		late_dma(_metadata, self, 1, &late);
+	}
+	EXPECT_LT(0, late.reports);
 }
 
 /* The policy of a device that is in use stays, and so does its data */
@@ -234,18 +177,25 @@ TEST_F_TIMEOUT(iova, change_in_use, 600)
 								 "wraparound";
 	char buf[64];
 
-	EXPECT_EQ(-EPERM, write_group(self->group, "iova_alloc", other));
-	EXPECT_EQ(-EPERM, write_group(self->group, "iova_alloc", "auto"));
-	EXPECT_EQ(-EINVAL, write_group(self->group, "iova_alloc", "fastest"));
-	EXPECT_EQ(-EINVAL, write_group(self->group, "iova_alloc", "none"));
-	EXPECT_LT(0, read_group(self->group, "iova_alloc", buf, sizeof(buf)));
+	EXPECT_EQ(-EPERM, iova_write_group(self->group, "iova_alloc", other));
+	EXPECT_EQ(-EPERM, iova_write_group(self->group, "iova_alloc", "auto"));
+	EXPECT_EQ(-EINVAL,
+		  iova_write_group(self->group, "iova_alloc", "fastest"));
+	EXPECT_EQ(-EINVAL, iova_write_group(self->group, "iova_alloc", "none"));
+	EXPECT_LT(0, iova_read_group(self->group, "iova_alloc", buf,
+				     sizeof(buf)));
 	EXPECT_STREQ(variant->policy, buf);
+	/* A strict domain can become lazy, whatever its policy */
+	EXPECT_EQ(strcmp(variant->type, "DMA") ? -EPERM : 0,
+		  iova_write_group(self->group, "type", "DMA-FQ"));
+	EXPECT_EQ(0, try_mapping(&self->func));
 	EXPECT_EQ(0, write_edu(&self->func, "copy", 1));
 
-	/* Once it is not, it can be changed, and back */
-	release_edu(&self->func);
-	EXPECT_EQ(0, write_group(self->group, "iova_alloc", other));
-	EXPECT_LT(0, read_group(self->group, "iova_alloc", buf, sizeof(buf)));
+	/* Once it is not in use, the policy can be changed, and back */
+	iova_release(&self->func);
+	EXPECT_EQ(0, iova_write_group(self->group, "iova_alloc", other));
+	EXPECT_LT(0, iova_read_group(self->group, "iova_alloc", buf,
+				     sizeof(buf)));
 	EXPECT_STREQ(other, buf);
 	EXPECT_EQ(0, edu_set_driver(&self->func, "iova_edu"));
 	EXPECT_EQ(0, write_edu(&self->func, "copy", 1));
@@ -256,23 +206,57 @@ TEST_F(iova, identity)
 {
 	char buf[64];
 
-	release_edu(&self->func);
-	if (write_group(self->group, "type", "identity"))
+	iova_release(&self->func);
+	if (iova_write_group(self->group, "type", "identity"))
 		SKIP(return, "the IOMMU has no identity domain");
-	EXPECT_LT(0, read_group(self->group, "iova_alloc", buf, sizeof(buf)));
+	EXPECT_LT(0, iova_read_group(self->group, "iova_alloc", buf,
+				     sizeof(buf)));
 	EXPECT_STREQ("none", buf);
-	EXPECT_EQ(0, write_group(self->group, "iova_alloc", "default"));
-	EXPECT_EQ(0, write_group(self->group, "iova_alloc", variant->policy));
-	EXPECT_EQ(0, write_group(self->group, "type", variant->type));
-	EXPECT_LT(0, read_group(self->group, "iova_alloc", buf, sizeof(buf)));
+	EXPECT_EQ(0, iova_write_group(self->group, "iova_alloc", "default"));
+	EXPECT_EQ(0, iova_write_group(self->group, "iova_alloc",
+				      variant->policy));
+	EXPECT_EQ(0, iova_write_group(self->group, "type", variant->type));
+	EXPECT_LT(0, iova_read_group(self->group, "iova_alloc", buf,
+				     sizeof(buf)));
 	EXPECT_STREQ(variant->policy, buf);
 }
 
-/* Nothing fails on all CPUs at once, with a small space that has to go round */
+/* All that the device reaches is in use: an error at once, and room comes back */
+TEST_F_TIMEOUT(iova, exhaustion, 600)
+{
+	unsigned int page = getpagesize();
+	unsigned int bits = __builtin_ctz(page) + 8;
+	__u64 begin;
+	long held;
+
+	/* 256 pages without page 0, one mapping each, or larger ones */
+	EXPECT_EQ(255, iova_edu_hold(&self->func, page, 1000, bits));
+	EXPECT_EQ(0, iova_edu_let_go(&self->func));
+	/* A flush queue has some of them until its period ends */
+	usleep(100000);
+	EXPECT_EQ(3, iova_edu_hold(&self->func, 64 * page, 1000, bits));
+	EXPECT_EQ(63, iova_edu_hold(&self->func, page, 1000, bits));
+
+	EXPECT_EQ(0, iova_edu_let_go(&self->func));
+	usleep(100000);
+
+	/* The same with all that the device has address lines for, down to a page */
+	held = 16 * iova_edu_hold(&self->func, 16 * page, 100000, 28);
+	EXPECT_LT((1 << 28) / page / 2, held);
+	held += iova_edu_hold(&self->func, page, 100000, 28);
+	EXPECT_GT((1 << 28) / page, held);
+	begin = edu_now_ms();
+	EXPECT_EQ(-ENOMEM, write_edu(&self->func, "copy", 1));
+	EXPECT_GT(5000, edu_now_ms() - begin);
+	EXPECT_EQ(0, iova_edu_let_go(&self->func));
+	usleep(100000);
+	EXPECT_EQ(0, write_edu(&self->func, "copy", 1));
+}
+
+/* Nothing fails on several CPUs at once, with a small space that has to go round */
 TEST_F_TIMEOUT(iova, map_benchmark, 600)
 {
 	struct map_benchmark bench = {
-		.threads = 4,
 		.seconds = 1,
 		.node = -1,
 		/* 4096 pages: flush queues and caches of IOVAs may hold many */
@@ -283,12 +267,220 @@ TEST_F_TIMEOUT(iova, map_benchmark, 600)
 
 	if (edu_set_driver(&self->func, "dma_map_benchmark"))
 		SKIP(return, "no CONFIG_DMA_MAP_BENCHMARK");
-	fd = open(BENCHMARK, O_RDWR);
+	fd = open(MAP_BENCHMARK, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(fd, 0);
-	EXPECT_EQ(0, ioctl(fd, DMA_MAP_BENCHMARK, &bench));
-	printf("# map %.1f us, unmap %.1f us\n", bench.avg_map_100ns / 10.0,
-	       bench.avg_unmap_100ns / 10.0);
+	for (bench.threads = 1; bench.threads <= 2; bench.threads++) {
+		EXPECT_EQ(0, ioctl(fd, DMA_MAP_BENCHMARK, &bench));
+		printf("# %u threads: map %.1f us, unmap %.1f us\n",
+		       bench.threads, bench.avg_map_100ns / 10.0,
+		       bench.avg_unmap_100ns / 10.0);
+	}
 	close(fd);
+}
+
+FIXTURE(iova_change)
+{
+	struct edu_func func;
+	char group[IOVA_PATH];
+	bool ready;
+};
+
+FIXTURE_SETUP(iova_change)
+{
+	int rc;
+
+	rc = iova_find_edu(&self->func, self->group, sizeof(self->group));
+	if (rc == -ENODEV)
+		SKIP(return, "no edu device behind an IOMMU");
+	if (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0))
+		SKIP(return, "no iova_edu, or no iova_alloc in sysfs");
+	ASSERT_EQ(0, rc);
+	self->ready = true;
+}
+
+FIXTURE_TEARDOWN(iova_change)
+{
+	iova_release(&self->func);
+	if (!self->ready)
+		return;
+	EXPECT_EQ(0, iova_write_group(self->group, "iova_alloc", "auto"));
+	EXPECT_EQ(0, iova_write_group(self->group, "type", "auto"));
+}
+
+/* Who is not privileged reads it, and no more */
+TEST_F(iova_change, privileges)
+{
+	char path[IOVA_PATH + 16], buf[64];
+
+	snprintf(path, sizeof(path), "%s/iova_alloc", self->group);
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_LT(0, iova_read_file(path, buf, sizeof(buf)));
+	EXPECT_EQ(-EACCES, edu_write_file(path, "wraparound"));
+	ASSERT_EQ(0, seteuid(0));
+}
+
+/* While user space has the group the DMA API does not, and is not changed */
+TEST_F(iova_change, user_space)
+{
+	struct edu_dev dev;
+	int iommufd;
+
+	ASSERT_EQ(0, edu_set_driver(&self->func, "vfio-pci"));
+	/* The driver alone does no DMA */
+	EXPECT_EQ(0, iova_write_group(self->group, "iova_alloc", "wraparound"));
+	iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, iommufd);
+	ASSERT_EQ(0, edu_open_bind(&dev, &self->func, iommufd));
+	EXPECT_EQ(-EPERM, iova_write_group(self->group, "iova_alloc", "default"));
+	edu_close(&dev);
+	close(iommufd);
+	EXPECT_EQ(0, iova_write_group(self->group, "iova_alloc", "default"));
+}
+
+/* A driver comes and goes, with one policy after the other */
+TEST_F_TIMEOUT(iova_change, rebind, 600)
+{
+	static const char *const policies[] = { "wraparound", "default" };
+	static const char *const types[] = { "DMA", "DMA-FQ" };
+	unsigned int i;
+
+	for (i = 0; i != edu_env("IOVA_REBINDS", 40); i++) {
+		ASSERT_EQ(0, iova_set_policy(self->group, policies[i % 2],
+					     types[i / 2 % 2]));
+		ASSERT_EQ(0, edu_set_driver(&self->func, "iova_edu"));
+		ASSERT_EQ(0, try_mapping(&self->func));
+		/* Some go with mappings that the driver still has to undo */
+		if (i % 3 == 0)
+			ASSERT_EQ(100, iova_edu_hold(&self->func, getpagesize(),
+						     100, 32));
+		iova_release(&self->func);
+	}
+}
+
+struct race {
+	const struct edu_func *func;
+	bool stop;
+	unsigned int binds;
+	unsigned int failures;
+};
+
+static void *race_bind(void *arg)
+{
+	struct race *race = arg;
+
+	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
+		if (edu_set_driver(race->func, "iova_edu") ||
+		    try_mapping(race->func))
+			race->failures++;
+		race->binds++;
+		iova_release(race->func);
+	}
+	return NULL;
+}
+
+/* A driver binds at that moment: it is before or after the change, never between */
+TEST_F_TIMEOUT(iova_change, race, 600)
+{
+	static const char *const policies[] = { "wraparound", "default" };
+	__u64 end = edu_now_ms() + 1000 * edu_env("IOVA_RACE_SECS", 2);
+	unsigned int changes = 0, refusals = 0, others = 0, i;
+	struct race race = { .func = &self->func };
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, race_bind, &race));
+	for (i = 0; edu_now_ms() < end; i++) {
+		int rc = iova_write_group(self->group, "iova_alloc",
+					  policies[i % 2]);
+
+		if (!rc)
+			changes++;
+		else if (rc == -EPERM)
+			refusals++;
+		else
+			others++;
+	}
+	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	printf("# %u binds, %u changes, %u refusals\n", race.binds, changes,
+	       refusals);
+	EXPECT_EQ(0, race.failures);
+	EXPECT_EQ(0, others);
+	EXPECT_NE(0, changes);
+	EXPECT_NE(0, refusals);
+}
+
+/*
+ * Allocation number @nth of a change fails. Returns 0 if there were fewer, 1 if the
+ * change was made nevertheless, or what it returned.
+ */
+static int change_without_memory(const char *group, const char *policy,
+				 unsigned int nth)
+{
+	char path[IOVA_PATH + 16];
+	bool failed;
+	int rc, fd;
+
+	snprintf(path, sizeof(path), "%s/iova_alloc", group);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	edu_fault_begin(nth);
+	rc = write(fd, policy, strlen(policy)) < 0 ? -errno : 1;
+	failed = edu_fault_end();
+	close(fd);
+	return failed || rc < 0 ? rc : 0;
+}
+
+/* A change that fails leaves the group, and the device, as they were */
+TEST_F_TIMEOUT(iova_change, nomem, 600)
+{
+	static const char *const policies[] = { "wraparound", "default" };
+	unsigned int i, nth, failures;
+	char buf[64];
+	int rc;
+
+	if (!edu_fault_open())
+		SKIP(return, "no CONFIG_FAILSLAB");
+	for (i = 0; i != 2; i++) {
+		const char *old = policies[!i], *new = policies[i];
+
+		failures = 0;
+		for (nth = 1; nth != MAX_NTH; nth++) {
+			ASSERT_EQ(0, iova_set_policy(self->group, old, "DMA"));
+			rc = change_without_memory(self->group, new, nth);
+			if (!rc)
+				break;
+			ASSERT_LT(0, iova_read_group(self->group, "iova_alloc",
+						     buf, sizeof(buf)));
+			if (rc < 0) {
+				failures++;
+				ASSERT_EQ(-ENOMEM, rc);
+				ASSERT_STREQ(old, buf);
+			} else {
+				ASSERT_STREQ(new, buf);
+			}
+			ASSERT_LT(0, iova_read_group(self->group, "type", buf,
+						     sizeof(buf)));
+			ASSERT_STREQ("DMA", buf);
+			ASSERT_EQ(0, edu_set_driver(&self->func, "iova_edu"));
+			ASSERT_EQ(0, try_mapping(&self->func));
+			iova_release(&self->func);
+
+			/* What failed is not remembered either */
+			if (iova_write_group(self->group, "type", "identity"))
+				continue;
+			ASSERT_EQ(0, iova_write_group(self->group, "type",
+						      "DMA"));
+			ASSERT_LT(0, iova_read_group(self->group, "iova_alloc",
+						     buf, sizeof(buf)));
+			ASSERT_STREQ(rc < 0 ? old : new, buf);
+		}
+		printf("# %s: %u of %u allocations made it fail\n", new,
+		       failures, nth - 1);
+		ASSERT_NE(MAX_NTH, nth);
+		ASSERT_NE(0, failures);
+	}
+	edu_fault_close();
 }
 
 TEST_HARNESS_MAIN
