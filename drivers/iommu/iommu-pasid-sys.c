@@ -15,6 +15,7 @@
 #include <linux/seq_file.h>
 
 #include "iommu-pasid.h"
+#include "iommu-priv.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "iommu."
@@ -155,6 +156,50 @@ void iommu_free_global_pasid(ioasid_t pasid)
 	WARN_ON_ONCE(!iommu_pasid_release(&iommu_pasid_space, pasid));
 }
 EXPORT_SYMBOL_GPL(iommu_free_global_pasid);
+
+/**
+ * iommu_alloc_file_pasid() - Allocate a PASID for an fd
+ * @limit: the first PASID that is too large for the devices that shall take it
+ * @min: the smallest PASID that will do
+ * @max: the largest one, inclusive
+ * @pasid: set to the PASID
+ *
+ * Context: may sleep. Must not be called with a lock that a drain callback takes.
+ * Return: as iommu_pasid_alloc_below().
+ */
+int iommu_alloc_file_pasid(u32 limit, u32 min, u32 max, ioasid_t *pasid)
+{
+	return iommu_pasid_alloc_below(&iommu_pasid_space, limit,
+				       IOMMU_PASID_FILE, min, max, pasid);
+}
+EXPORT_SYMBOL_NS_GPL(iommu_alloc_file_pasid, IOMMUFD_INTERNAL);
+
+/**
+ * iommu_free_file_pasid() - Give a PASID back
+ * @pasid: of iommu_alloc_file_pasid(), detached from every device
+ *
+ * Waits for no device, and for no driver.
+ *
+ * Context: any.
+ */
+void iommu_free_file_pasid(ioasid_t pasid)
+{
+	WARN_ON_ONCE(!iommu_pasid_release(&iommu_pasid_space, pasid));
+}
+EXPORT_SYMBOL_NS_GPL(iommu_free_file_pasid, IOMMUFD_INTERNAL);
+
+/**
+ * iommu_file_pasid_in_use() - Tell why an fd does not have a PASID
+ * @pasid: the PASID
+ *
+ * Context: any.
+ * Return: as iommu_pasid_in_use().
+ */
+int iommu_file_pasid_in_use(ioasid_t pasid)
+{
+	return iommu_pasid_in_use(&iommu_pasid_space, pasid);
+}
+EXPORT_SYMBOL_NS_GPL(iommu_file_pasid_in_use, IOMMUFD_INTERNAL);
 
 /**
  * iommu_pasid_drained() - Tell that a device has nothing more of a PASID

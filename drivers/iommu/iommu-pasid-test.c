@@ -453,7 +453,7 @@ static void pasid_reclaim_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(t, 0), 1);
 	KUNIT_EXPECT_EQ(test, get(t, 0), 3);
 	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 4, 4),
-			-ENOSPC);
+			-EAGAIN);
 	KUNIT_EXPECT_EQ(test, num_drained, 4);
 	/* They rest as long as they had to */
 	clock += GRACE;
@@ -482,7 +482,7 @@ static void pasid_limits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->space.narrow, LIMIT);
 
 	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 5, 5), 5);
-	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 5, 5), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 5, 5), -EEXIST);
 	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 0, 0), -ERANGE);
 	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, 4, 3), -ERANGE);
 	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, LIMIT, 100),
@@ -588,6 +588,70 @@ static void pasid_drain_hangs(struct kunit *test)
 	complete(&hang.go_on);
 	wait_for_completion(&hang.done);
 	KUNIT_EXPECT_EQ(test, hang.pasid, 1);
+}
+
+static int get_one(struct pasid_test *t, unsigned int device, ioasid_t pasid)
+{
+	return get_range(t, device, IOMMU_PASID_DRIVER, pasid, pasid);
+}
+
+/* Who wants one number learns why it cannot be had, and changes nothing */
+static void pasid_one_number(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, 0), -ERANGE);
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, LIMIT), -ERANGE);
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, U32_MAX), -ERANGE);
+	KUNIT_EXPECT_EQ(test, iommu_pasid_in_use(&t->space, 5), 0);
+
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, 5), 5);
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, 5), -EEXIST);
+	KUNIT_EXPECT_EQ(test, get_one(t, 1, 5), -EEXIST);
+	KUNIT_EXPECT_EQ(test, iommu_pasid_in_use(&t->space, 5), -EEXIST);
+	KUNIT_EXPECT_EQ(test, t->space.live[IOMMU_PASID_DRIVER], 1);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, 5), 0);
+	detach(t, 0, 5);
+	KUNIT_ASSERT_TRUE(test, put(t, 5));
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, 5), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, iommu_pasid_in_use(&t->space, 5), -EAGAIN);
+	clock += GRACE - 1;
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, 5), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, t->space.live[IOMMU_PASID_DRIVER], 0);
+	clock++;
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, 5), 5);
+	/* There was always room elsewhere */
+	KUNIT_EXPECT_EQ(test, t->space.exhausted, 0);
+}
+
+/* It is drained if it can be, and no older one in its place */
+static void pasid_one_number_drained(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, get_resting(test, 0), 1);
+	KUNIT_ASSERT_EQ(test, get_resting(test, 0), 2);
+	KUNIT_ASSERT_EQ(test, get_resting(test, 1), 3);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	KUNIT_EXPECT_EQ(test, get_one(t, 0, 3), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, num_drained, 0);
+	KUNIT_EXPECT_EQ(test, get_one(t, 1, 2), 2);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	KUNIT_EXPECT_EQ(test, drained[0], 2);
+	KUNIT_EXPECT_FALSE(test, is_free(t, 1));
+}
+
+/* A range that ends up as one number because of the limit is still a range */
+static void pasid_last_number(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, LIMIT - 1,
+					U32_MAX), LIMIT - 1);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_DRIVER, LIMIT - 1,
+					U32_MAX), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, t->space.exhausted, 1);
 }
 
 #define NUM_THREADS	4
@@ -880,7 +944,7 @@ static void pasid_show(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, m.buf,
 			   "grace_ms 2000\nallocated 2\nexhausted 0\n"
 			   "unused 0\ndrained 0\nexpired 0\nreclaimed 0\n"
-			   "live_mm 0\nlive_driver 1\nresting 1\n");
+			   "live_mm 0\nlive_driver 1\nlive_file 0\nresting 1\n");
 
 	memset(m.buf, 0, m.count);
 	m.count = 0;
@@ -924,6 +988,9 @@ static struct kunit_case pasid_cases[] = {
 	KUNIT_CASE(pasid_narrow_device),
 	KUNIT_CASE(pasid_mm_prefers_small),
 	KUNIT_CASE(pasid_drain_hangs),
+	KUNIT_CASE(pasid_one_number),
+	KUNIT_CASE(pasid_one_number_drained),
+	KUNIT_CASE(pasid_last_number),
 	KUNIT_CASE(pasid_show),
 	KUNIT_CASE_SLOW(pasid_threads),
 	KUNIT_CASE_SLOW(pasid_random),

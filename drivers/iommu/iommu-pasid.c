@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One allocator of PASIDs, for address spaces (SVA) and drivers
+ * One allocator of PASIDs, for address spaces (SVA), drivers and fds
  *
  * A PASID is free, live or resting. It is live from iommu_pasid_alloc() to
  * iommu_pasid_release(), which its owner calls once, whether or not a device can
@@ -31,12 +31,13 @@
  * Which number. A device with few PASID bits can take small numbers only. The
  * smallest limit of all devices that were seen divides the numbers: small ones,
  * which all devices can take, and large ones. Where devices differ,
- *  - a driver that comes with a wide device gets a large one;
+ *  - a driver or an fd that comes with a wide device gets a large one;
  *  - an address space gets a small one, for it wants the same number on all
  *    devices, but not from the upper half of the small ones,
  *  - which is kept for those that come with a narrow device;
  * and who finds nothing left there takes what there is. Where all devices have
- * the same limit, it is the smallest free number, as it always was.
+ * the same limit, it is the smallest free number, as it always was. Who wants
+ * one number and no other gets it, or learns why not.
  *
  * Locks. The lock of the xarray protects everything, and is taken with
  * interrupts off: release is called when the last reference to an mm is dropped,
@@ -526,6 +527,17 @@ static bool reclaim(struct iommu_pasid_space *space, u32 min, u32 max,
 	return false;
 }
 
+/* -EEXIST if @pasid is live, -EAGAIN if it rests or has just become free */
+static int why_not_free(struct iommu_pasid_space *space, ioasid_t pasid)
+{
+	struct iommu_pasid *entry;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	entry = xa_load(&space->pasids, pasid);
+	return entry && !entry->resting ? -EEXIST : -EAGAIN;
+}
+
 static int alloc_locked(struct iommu_pasid_space *space,
 			struct iommu_pasid *entry, u32 limit, u32 min, u32 max)
 {
@@ -550,33 +562,34 @@ static int alloc_locked(struct iommu_pasid_space *space,
 			return ret;
 	} while (reclaim(space, min, max, deadline));
 
-	space->exhausted++;
 	return -ENOSPC;
 }
 
 /**
- * iommu_pasid_alloc() - Allocate a PASID
+ * iommu_pasid_alloc_below() - Allocate a PASID, with a limit that is known
  * @space: the numbers
- * @pdev: a device that has to be able to take it
+ * @limit: the first PASID that is too large
  * @owner: what kind of owner it gets
  * @min: the smallest number that will do
- * @max: the largest one, inclusive; the limit of the device may be below
+ * @max: the largest one, inclusive; @limit may be below
  * @pasid: set to the PASID
  *
  * May call the drain callbacks of drivers, see iommu_pasid_set_drain(), if all
- * numbers are in use.
+ * numbers are in use. If @min and @max are the same then it may call them for
+ * this number only.
  *
  * Context: may sleep. Must not be called with a lock that a drain callback takes.
- * Return: 0, or -EOPNOTSUPP if the device can take no PASID, -ERANGE if it can
- * take none between @min and @max, -ENOSPC if there is no free one, -ENOMEM.
+ * Return: 0, or -EOPNOTSUPP if @limit leaves no PASID, -ERANGE if it leaves none
+ * between @min and @max, -ENOSPC if there is no free one, -ENOMEM. If @min and
+ * @max are the same, then instead of -ENOSPC -EEXIST if this number is live,
+ * -EAGAIN if it rests.
  */
-int iommu_pasid_alloc(struct iommu_pasid_space *space,
-		      struct iommu_pasid_device *pdev,
-		      enum iommu_pasid_owner owner, u32 min, u32 max,
-		      ioasid_t *pasid)
+int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
+			    enum iommu_pasid_owner owner, u32 min, u32 max,
+			    ioasid_t *pasid)
 {
 	struct iommu_pasid *entry;
-	u32 limit = pdev->limit;
+	bool one = min == max;
 	int ret;
 
 	if (limit <= IOMMU_FIRST_GLOBAL_PASID)
@@ -597,6 +610,12 @@ int iommu_pasid_alloc(struct iommu_pasid_space *space,
 
 	xa_lock_irq(&space->pasids);
 	ret = alloc_locked(space, entry, limit, min, max);
+	if (ret == -ENOSPC) {
+		if (one)
+			ret = why_not_free(space, min);
+		else
+			space->exhausted++;
+	}
 	if (!ret) {
 		space->live[owner]++;
 		space->allocs++;
@@ -606,6 +625,49 @@ int iommu_pasid_alloc(struct iommu_pasid_space *space,
 	xa_unlock_irq(&space->pasids);
 	if (ret)
 		kfree(entry);
+	return ret;
+}
+
+/**
+ * iommu_pasid_alloc() - Allocate a PASID for a device
+ * @space: the numbers
+ * @pdev: a device that has to be able to take it
+ * @owner: what kind of owner it gets
+ * @min: the smallest number that will do
+ * @max: the largest one, inclusive; the limit of the device may be below
+ * @pasid: set to the PASID
+ *
+ * Context: as iommu_pasid_alloc_below().
+ * Return: as iommu_pasid_alloc_below(), with the limit of the device.
+ */
+int iommu_pasid_alloc(struct iommu_pasid_space *space,
+		      struct iommu_pasid_device *pdev,
+		      enum iommu_pasid_owner owner, u32 min, u32 max,
+		      ioasid_t *pasid)
+{
+	return iommu_pasid_alloc_below(space, pdev->limit, owner, min, max,
+				       pasid);
+}
+
+/**
+ * iommu_pasid_in_use() - Tell whether a PASID is free
+ * @space: the numbers
+ * @pasid: the PASID
+ *
+ * The answer can be out of date when it is there. It is for an error code.
+ *
+ * Context: any.
+ * Return: 0 if it is free, -EEXIST if it is live, -EAGAIN if it rests.
+ */
+int iommu_pasid_in_use(struct iommu_pasid_space *space, ioasid_t pasid)
+{
+	unsigned long flags;
+	int ret = 0;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	if (xa_load(&space->pasids, pasid))
+		ret = why_not_free(space, pasid);
+	xa_unlock_irqrestore(&space->pasids, flags);
 	return ret;
 }
 
@@ -753,6 +815,7 @@ bool iommu_pasid_device_drained(struct iommu_pasid_space *space,
 static const char *const owner_names[] = {
 	[IOMMU_PASID_MM] = "mm",
 	[IOMMU_PASID_DRIVER] = "driver",
+	[IOMMU_PASID_FILE] = "file",
 };
 
 static const char *const end_names[] = {

@@ -17,11 +17,13 @@ struct seq_file;
  * enum iommu_pasid_owner - Whose PASID it is
  * @IOMMU_PASID_MM: an address space, by iommu_sva_bind_device()
  * @IOMMU_PASID_DRIVER: a driver, by iommu_alloc_global_pasid()
+ * @IOMMU_PASID_FILE: an open /dev/iommu, by IOMMU_PASID_ALLOC
  * @IOMMU_PASID_NUM_OWNERS: how many there are
  */
 enum iommu_pasid_owner {
 	IOMMU_PASID_MM,
 	IOMMU_PASID_DRIVER,
+	IOMMU_PASID_FILE,
 	IOMMU_PASID_NUM_OWNERS,
 };
 
@@ -108,7 +110,11 @@ int iommu_pasid_alloc(struct iommu_pasid_space *space,
 		      struct iommu_pasid_device *pdev,
 		      enum iommu_pasid_owner owner, u32 min, u32 max,
 		      ioasid_t *pasid);
+int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
+			    enum iommu_pasid_owner owner, u32 min, u32 max,
+			    ioasid_t *pasid);
 bool iommu_pasid_release(struct iommu_pasid_space *space, ioasid_t pasid);
+int iommu_pasid_in_use(struct iommu_pasid_space *space, ioasid_t pasid);
 
 int iommu_pasid_attach(struct iommu_pasid_space *space,
 		       struct iommu_pasid_device *pdev, ioasid_t pasid);

@@ -13,6 +13,7 @@
 
 TRACE_DEFINE_ENUM(IOMMU_PASID_MM);
 TRACE_DEFINE_ENUM(IOMMU_PASID_DRIVER);
+TRACE_DEFINE_ENUM(IOMMU_PASID_FILE);
 TRACE_DEFINE_ENUM(IOMMU_PASID_UNUSED);
 TRACE_DEFINE_ENUM(IOMMU_PASID_DRAINED);
 TRACE_DEFINE_ENUM(IOMMU_PASID_EXPIRED);
@@ -28,7 +29,8 @@ DECLARE_EVENT_CLASS(iommu_pasid_owned,
 		    TP_printk("pasid=%u owner=%s", __entry->pasid,
 			      __print_symbolic(__entry->owner,
 					       { IOMMU_PASID_MM, "mm" },
-					       { IOMMU_PASID_DRIVER, "driver" })));
+					       { IOMMU_PASID_DRIVER, "driver" },
+					       { IOMMU_PASID_FILE, "file" })));
 
 DEFINE_EVENT(iommu_pasid_owned, iommu_pasid_alloc,
 	     TP_PROTO(u32 pasid, unsigned int owner),

@@ -167,6 +167,8 @@ struct check_range {
 /* What there is to know while an IOMMU_IOAS_CHECK is under way */
 struct check {
 	struct io_pagetable *iopt;
+	/* The device is to be attached at a PASID */
+	bool pasid;
 	struct rb_root_cached plan;
 	struct resv_conflicts conflicts;
 	/* Combination of enum iommu_device_out_flags */
@@ -331,6 +333,33 @@ static int check_window_aperture(struct check *check,
 }
 
 /*
+ * Are the regions of the device reserved in the IOAS already, because it is
+ * attached there, without a PASID or at one?
+ */
+static bool check_has_regions(const struct check *check,
+			      struct iommufd_device *idev)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	struct iommufd_hwpt_paging *hwpt_paging;
+	struct iommufd_pasid_member *member;
+	struct iommufd_device *cur;
+
+	lockdep_assert_held(&igroup->lock);
+
+	list_for_each_entry(member, &idev->pasid_members, device_item)
+		if (&member->attach->hwpt->ioas->iopt == check->iopt)
+			return true;
+
+	hwpt_paging = igroup->hwpt ? find_hwpt_paging(igroup->hwpt) : NULL;
+	if (!hwpt_paging || &hwpt_paging->ioas->iopt != check->iopt)
+		return false;
+	list_for_each_entry(cur, &igroup->device_list, group_item)
+		if (cur == idev)
+			return true;
+	return false;
+}
+
+/*
  * A HWPT has narrowed the IOAS to what it can translate already, so that only the
  * window is held against it. An IOAS will get a HWPT with the aperture of the
  * device.
@@ -340,7 +369,7 @@ static int check_one_device(struct check *check, struct iommufd_device *idev,
 {
 	u64 start = 0, last = U64_MAX;
 	LIST_HEAD(resv);
-	int rc;
+	int rc = 0;
 
 	if (!domain) {
 		rc = iommufd_device_get_aperture(idev, &start, &last,
@@ -353,12 +382,14 @@ static int check_one_device(struct check *check, struct iommufd_device *idev,
 		return rc;
 
 	down_read(&check->iopt->iova_rwsem);
-	rc = check_regions(check, idev, &resv);
+	if (!check_has_regions(check, idev))
+		rc = check_regions(check, idev, &resv);
 	if (!rc)
 		rc = check_outside(check, idev, start, last);
 	up_read(&check->iopt->iova_rwsem);
 	iommu_put_resv_regions(idev->dev, &resv);
-	if (rc)
+	/* No interrupt comes with a PASID */
+	if (rc || check->pasid)
 		return rc;
 	return check_window_aperture(check, idev, start, last);
 }
@@ -505,7 +536,10 @@ static int check_device(struct check *check, struct iommufd_device *idev,
 			return rc;
 	}
 	mutex_lock(&idev->igroup->lock);
-	rc = check_group(check, idev, ioas, domain);
+	if (check->pasid)
+		rc = check_one_device(check, idev, domain);
+	else
+		rc = check_group(check, idev, ioas, domain);
 	mutex_unlock(&idev->igroup->lock);
 	return rc;
 }
@@ -702,10 +736,11 @@ int iommufd_ioas_check(struct iommufd_ucmd *ucmd)
 	u32 room = cmd->num_conflicts;
 	int rc;
 
-	if (cmd->flags)
+	if (cmd->flags & ~IOMMU_IOAS_CHECK_PASID)
 		return -EOPNOTSUPP;
+	check.pasid = cmd->flags & IOMMU_IOAS_CHECK_PASID;
 	if (!resv_conflicts_args_valid(room, cmd->entry_size) ||
-	    (!cmd->dev_id && !cmd->num_ranges))
+	    (!cmd->dev_id && (!cmd->num_ranges || check.pasid)))
 		return -EINVAL;
 
 	resv_conflicts_init(&check.conflicts, room);

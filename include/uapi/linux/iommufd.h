@@ -62,6 +62,7 @@ enum {
 	IOMMUFD_CMD_IOAS_SET_HOLES = 0xc3,
 	IOMMUFD_CMD_IOAS_GET_HOLES = 0xc4,
 	IOMMUFD_CMD_MSI_WINDOW = 0xc5,
+	IOMMUFD_CMD_PASID_ALLOC = 0xc6,
 };
 
 /**
@@ -369,12 +370,22 @@ struct iommu_vfio_ioas {
  * @IOMMU_HWPT_ALLOC_DIRTY_TRACKING: Dirty tracking support for device IOMMU is
  *                                   enforced on device attachment
  * @IOMMU_HWPT_FAULT_ID_VALID: The fault_id field of hwpt allocation data is
- *                             valid.
+ *                             valid. A kernel-managed HWPT can have it together
+ *                             with IOMMU_HWPT_ALLOC_PASID.
+ * @IOMMU_HWPT_ALLOC_PASID: The HWPT can be attached to PASIDs of a device, and
+ *                          also without a PASID. Only a kernel-managed HWPT can
+ *                          have it, and not together with
+ *                          IOMMU_HWPT_ALLOC_DIRTY_TRACKING. If the IOMMU driver
+ *                          cannot attach such a HWPT to a PASID, or the device
+ *                          can take none, the ioctl fails with EOPNOTSUPP. Other
+ *                          kernels may ask for the flag on each HWPT that is
+ *                          attached to a device which has PASIDs attached.
  */
 enum iommufd_hwpt_alloc_flags {
 	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,
 	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1,
 	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,
+	IOMMU_HWPT_ALLOC_PASID = 1 << 3,
 };
 
 /**
@@ -1132,9 +1143,17 @@ struct iommu_iova_conflict {
 #define IOMMU_IOAS_MAX_RANGES 65536
 
 /**
+ * enum iommu_ioas_check_flags - Flags for IOMMU_IOAS_CHECK
+ * @IOMMU_IOAS_CHECK_PASID: The device is to be attached at a PASID
+ */
+enum iommu_ioas_check_flags {
+	IOMMU_IOAS_CHECK_PASID = 1 << 0,
+};
+
+/**
  * struct iommu_ioas_check - ioctl(IOMMU_IOAS_CHECK)
  * @size: sizeof(struct iommu_ioas_check)
- * @flags: Must be 0
+ * @flags: Combination of enum iommu_ioas_check_flags
  * @pt_id: IOAS or HWPT to check against. A nested HWPT stands for its parent.
  * @dev_id: ID of a bound device that is to be attached to @pt_id, or to be
  *          changed over to it. 0 for none.
@@ -1182,13 +1201,18 @@ struct iommu_iova_conflict {
  * With a HWPT in @pt_id the aperture and the page size are those of the HWPT,
  * which its flags can make other than those of an IOAS.
  *
+ * With IOMMU_IOAS_CHECK_PASID the attach is that of the device at a PASID. An
+ * interrupt never comes with a PASID, so the MSI window is not part of it, and
+ * nor are other devices of the group. Which PASID it is does not matter.
+ *
  * Errors:
  *
  *  - ENOTTY: The kernel does not know this ioctl.
- *  - EOPNOTSUPP: @flags is not 0.
+ *  - EOPNOTSUPP: @flags has a bit that is not known.
  *  - ENOENT: There is no IOAS, HWPT or device of this ID.
  *  - EINVAL: @entry_size is not one of those above, the last IOVA of a range is
- *    below its start, or there is neither a device nor a range.
+ *    below its start, or there is neither a device nor a range. Or with
+ *    IOMMU_IOAS_CHECK_PASID there is no device.
  *  - EOVERFLOW: A range that no IOMMU_IOAS_MAP takes: its start or its length is
  *    not less than ULONG_MAX, or it does not end within the IOVAs of the kernel.
  *  - ENOSPC: There are more than IOMMU_IOAS_MAX_RANGES ranges.
@@ -1396,4 +1420,76 @@ struct iommu_msi_window {
 };
 
 #define IOMMU_MSI_WINDOW _IO(IOMMUFD_TYPE, IOMMUFD_CMD_MSI_WINDOW)
+
+/**
+ * enum iommu_pasid_alloc_flags - Flags for IOMMU_PASID_ALLOC
+ * @IOMMU_PASID_ALLOC_DEVICE: The PASID can be attached to the device of @dev_id
+ *                            only. Otherwise every device that is bound to this
+ *                            fd can have it attached.
+ */
+enum iommu_pasid_alloc_flags {
+	IOMMU_PASID_ALLOC_DEVICE = 1 << 0,
+};
+
+/**
+ * struct iommu_pasid_alloc - ioctl(IOMMU_PASID_ALLOC)
+ * @size: sizeof(struct iommu_pasid_alloc)
+ * @flags: Combination of enum iommu_pasid_alloc_flags
+ * @dev_id: ID of a bound device that has to be able to take the PASID. 0 if all
+ *          bound devices have to that can take any.
+ * @min_pasid: Smallest PASID that will do. 0 is never allocated.
+ * @max_pasid: Largest PASID that will do, inclusive. The limit of the device may
+ *             be below. ~0U for any.
+ * @out_pasid: The PASID
+ * @out_pasid_id: ID of the new object, for IOMMU_DESTROY
+ * @__reserved: Must be 0
+ *
+ * Provisional. Allocate a PASID that belongs to this fd. No other fd, driver or
+ * process gets it before it is given back and has rested, see
+ * Documentation/driver-api/iommu-pasid.rst. VFIO_DEVICE_ATTACH_IOMMUFD_PT attaches
+ * a HWPT to it.
+ *
+ * IOMMU_DESTROY gives it back, and so does the last close of the fd. IOMMU_DESTROY
+ * fails with EBUSY while a device is attached there.
+ *
+ * If @min_pasid and @max_pasid are the same then it is this number or none. That
+ * is for a VMM whose guest has chosen it. The error says why it cannot be had,
+ * and it is not taken away from anyone.
+ *
+ * How many PASIDs there can be is limited by the module parameters
+ * iommufd.pasids_per_fd, and iommufd.pasids_per_user for all fds that a user has
+ * opened.
+ *
+ * Errors:
+ *
+ *  - ENOTTY: The kernel does not know this ioctl.
+ *  - EOPNOTSUPP: @flags has a bit that is not known, or @__reserved is not 0.
+ *  - EINVAL: @max_pasid is below @min_pasid, or IOMMU_PASID_ALLOC_DEVICE without
+ *    a device.
+ *  - ENOENT: There is no device of this ID.
+ *  - ENODEV: The device can take no PASIDs. Without a device: no bound device can
+ *    take one.
+ *  - ERANGE: The device can take no PASID from @min_pasid to @max_pasid.
+ *  - EDQUOT: This fd or the user who opened it has as many as allowed.
+ *  - ENOSPC: All from @min_pasid to @max_pasid, which are not the same, are in
+ *    use or rest.
+ *  - EEXIST: The only number that will do is one of this fd already.
+ *  - EACCES: The only number that will do belongs to somebody else.
+ *  - EAGAIN: The only number that will do rests.
+ *  - E2BIG: The structure has a nonzero part that the kernel does not know.
+ *  - EFAULT: User memory cannot be accessed.
+ *  - ENOMEM: Out of memory.
+ */
+struct iommu_pasid_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 min_pasid;
+	__u32 max_pasid;
+	__u32 out_pasid;
+	__u32 out_pasid_id;
+	__u32 __reserved;
+};
+
+#define IOMMU_PASID_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_PASID_ALLOC)
 #endif

@@ -930,13 +930,15 @@ struct vfio_device_bind_iommufd {
 /*
  * VFIO_DEVICE_ATTACH_IOMMUFD_PT - _IOW(VFIO_TYPE, VFIO_BASE + 19,
  *					struct vfio_device_attach_iommufd_pt)
- * @argsz:	User filled size of this data.
- * @flags:	Must be 0.
+ * @argsz:	User filled size of this data. It includes pasid if
+ *		VFIO_DEVICE_ATTACH_PASID is set, and need not otherwise.
+ * @flags:	0 or VFIO_DEVICE_ATTACH_PASID.
  * @pt_id:	Input the target id which can represent an ioas or a hwpt
  *		allocated via iommufd subsystem.
  *		Output the input ioas id or the attached hwpt id which could
  *		be the specified hwpt itself or a hwpt automatically created
  *		for the specified ioas by kernel during the attachment.
+ * @pasid:	The PASID to attach to, with VFIO_DEVICE_ATTACH_PASID only.
  *
  * Associate the device with an address space within the bound iommufd.
  * Undo by VFIO_DEVICE_DETACH_IOMMUFD_PT or device fd close.  This is only
@@ -948,12 +950,37 @@ struct vfio_device_bind_iommufd {
  * as a hw_pagetable replacement, will replace the device's currently attached
  * hw_pagetable with a new hw_pagetable corresponding to the given pt_id.
  *
+ * With VFIO_DEVICE_ATTACH_PASID it is about the DMA that the device does with
+ * @pasid, and no other. The PASID is one of the bound iommufd, of
+ * IOMMU_PASID_ALLOC. @pt_id is a hw_pagetable that was allocated with
+ * IOMMU_HWPT_ALLOC_PASID. The attachments without and with each PASID come and
+ * go independently. If one fails then nothing changes, and errno is
+ *
+ *  - ENODEV: The device can take no PASIDs.
+ *  - EOPNOTSUPP: The IOMMU driver cannot attach the hw_pagetable to a PASID, or
+ *    cannot replace one there, which is never done if another device of the
+ *    IOMMU group can take PASIDs. Or the VFIO driver does not support PASIDs.
+ *  - ERANGE: @pasid is 0, or too large for the device.
+ *  - ENOENT: @pasid is free, or there is no object @pt_id.
+ *  - EAGAIN: @pasid rests before it can be allocated again.
+ *  - EACCES: @pasid belongs to another iommufd, a driver or a process.
+ *  - EXDEV: @pasid was allocated for another device.
+ *  - EBUSY: Another device of the IOMMU group is attached to another
+ *    hw_pagetable at @pasid.
+ *  - EADDRINUSE: Something is mapped where the device has a reserved region.
+ *  - EINVAL: @argsz or @flags, or @pt_id is something else than above, or does
+ *    not fit the device.
+ *
+ * or what the IOMMU driver fails with.
+ *
  * Return: 0 on success, -errno on failure.
  */
 struct vfio_device_attach_iommufd_pt {
 	__u32	argsz;
 	__u32	flags;
+#define VFIO_DEVICE_ATTACH_PASID	(1 << 0)
 	__u32	pt_id;
+	__u32	pasid;
 };
 
 #define VFIO_DEVICE_ATTACH_IOMMUFD_PT		_IO(VFIO_TYPE, VFIO_BASE + 19)
@@ -961,18 +988,25 @@ struct vfio_device_attach_iommufd_pt {
 /*
  * VFIO_DEVICE_DETACH_IOMMUFD_PT - _IOW(VFIO_TYPE, VFIO_BASE + 20,
  *					struct vfio_device_detach_iommufd_pt)
- * @argsz:	User filled size of this data.
- * @flags:	Must be 0.
+ * @argsz:	User filled size of this data. It includes pasid if
+ *		VFIO_DEVICE_DETACH_PASID is set, and need not otherwise.
+ * @flags:	0 or VFIO_DEVICE_DETACH_PASID.
+ * @pasid:	The PASID to detach, with VFIO_DEVICE_DETACH_PASID only.
  *
  * Remove the association of the device and its current associated address
  * space.  After it, the device should be in a blocking DMA state.  This is only
  * allowed on cdev fds.
+ *
+ * With VFIO_DEVICE_DETACH_PASID this is about the DMA with @pasid. As without,
+ * it does nothing if the device is not attached there.
  *
  * Return: 0 on success, -errno on failure.
  */
 struct vfio_device_detach_iommufd_pt {
 	__u32	argsz;
 	__u32	flags;
+#define VFIO_DEVICE_DETACH_PASID	(1 << 0)
+	__u32	pasid;
 };
 
 #define VFIO_DEVICE_DETACH_IOMMUFD_PT		_IO(VFIO_TYPE, VFIO_BASE + 20)

@@ -276,7 +276,7 @@ TEST_F(iommufd_resv, check_errors)
 	m_no_conflict();
 
 	bad.dev_id = dev_id;
-	bad.flags = 1;
+	bad.flags = IOMMU_IOAS_CHECK_PASID << 1;
 	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, IOMMU_IOAS_CHECK, &bad));
 	bad.flags = 0;
 	for (i = 0; i != ARRAY_SIZE(bad_sizes); i++) {
