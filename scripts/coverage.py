@@ -8,7 +8,7 @@
       the functions, and what the file was, so that it counts only as long as it is the same.
   coverage.py report <list> <plain> <tree> <files> <machine=data>...
       Prints patches/COVERAGE.md. <files> names the files of the series, <list> is
-      scripts/coverage.list.
+      scripts/coverage.list. A machine without data is named as such.
 """
 
 import bisect
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 # Tests and mocks that are built into the kernel: what they do not reach says nothing
 TEST_CODE = re.compile(r"(-test|/selftest(_\w+)?)\.[ch]$")
 # Their lines are functions that macros make, for perf and BPF too
@@ -260,6 +261,9 @@ def load(machines, wanted, tree):
     """Sources by name; what a boot says of a file that has changed since does not count"""
     sources, old, boots = {}, [], []
     for machine, path in machines:
+        if not path:
+            boots.append(row(machine, "not booted", "", ""))
+            continue
         with open(path, encoding="utf-8") as f:
             data = json.load(f)
         n = data["tests"]
@@ -276,6 +280,15 @@ def load(machines, wanted, tree):
                 sources[name] = Source(name, text, *wanted[name])
             sources[name].add(machine, one)
     return sources, old, boots
+
+
+def version():
+    """Which series this is about"""
+    if os.environ.get("WORKTREE"):
+        return "a work tree"
+    done = subprocess.run(["git", "-C", HERE, "log", "-1", "--format=%h", "--", "../patches/*.patch"],
+                          capture_output=True, text=True, check=False)
+    return "the series as of commit " + (done.stdout.strip() or "unknown")
 
 
 def report(listed, plain, tree, files, machines):
@@ -300,6 +313,7 @@ def report(listed, plain, tree, files, machines):
             absent.append(row(name, reasons.of(name, "*", "*") or "no reason given"))
 
     out = ["<!-- Written by make coverage. -->", "# What the tests reach", "",
+           f"Of {version()} of this repository. "
            "The lines of kernel code that the tests of `make check` reach, by gcov: of the files that "
            "the series creates, and of the functions that it changes in others. What counts is what "
            "any of these boots reached:", "",

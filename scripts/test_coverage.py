@@ -158,12 +158,13 @@ class ReportTest(unittest.TestCase):
         self.write("list", reasons)
         with contextlib.redirect_stderr(io.StringIO()) as said:
             text = coverage.report(self.path("list"), self.path("plain"), self.path("tree"), self.path("files"),
-                                   [(m, self.path(f"{m}.json")) for m in ("one", "two")])
+                                   [(m, self.path(f"{m}.json")) for m in ("one", "two")] + [("three", "")])
         return text, said.getvalue()
 
     def test_tables(self):
         text, _ = self.report("")
         self.assertIn("| one | 3 | 0 | 1 |", text)
+        self.assertIn("| three | not booted |", text)
         self.assertIn("| new.c | 7 | 6 | 85.7 |", text)
         self.assertIn("| old.c | 1 | 4 | 3 | 75.0 | 2 | 1 | 50.0 |", text)
         self.assertIn("| new-test.c | 2 | 1 | 50.0 |", text)
