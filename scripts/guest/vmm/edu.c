@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * In the VM, as edu <PCI address> <interrupts>: drive an edu device that the host has passed
- * through, with nothing but VFIO without an IOMMU. As many MSIs as are asked for, one after the
- * other, each must arrive; and memory that the device reads and writes back elsewhere.
+ * In the VM, as edu <PCI address> <interrupts> [file]: drive an edu device that the host has
+ * passed through, with nothing but VFIO without an IOMMU. As many MSIs as are asked for, one after
+ * the other, each must arrive; and memory that the device reads and writes back elsewhere. With a
+ * file it makes that one then, and keeps its MSI until somebody removes the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,21 +55,29 @@ static void put(const char *path, const char *text)
 static int open_device(const char *bdf)
 {
 	char path[128], link[256], group[64];
-	int container, fd;
-	ssize_t len;
+	int container, fd, i;
+	ssize_t len = -1;
 
 	put("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "1");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", bdf);
 	put(path, "vfio-pci");
-	put("/sys/bus/pci/drivers_probe", bdf);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-	len = readlink(path, link, sizeof(link) - 1);
+	/* A device that has just been plugged takes no driver until the bus is through with it */
+	for (i = 0; i < 100; i++) {
+		put("/sys/bus/pci/drivers_probe", bdf);
+		len = readlink(path, link, sizeof(link) - 1);
+		if (len >= 0)
+			break;
+		usleep(100000);
+	}
 	if (len < 0)
 		die(path);
 	link[len] = 0;
 	snprintf(group, sizeof(group), "/dev/vfio/noiommu-%.16s", strrchr(link, '/') + 1);
 
 	container = open("/dev/vfio/vfio", O_RDWR);
+	for (i = 0; i < 100 && access(group, F_OK); i++)
+		usleep(100000);
 	fd = open(group, O_RDWR);
 	if (container < 0 || fd < 0 || ioctl(fd, VFIO_GROUP_SET_CONTAINER, &container) ||
 	    ioctl(container, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU))
@@ -183,12 +192,17 @@ int main(int argc, char **argv)
 {
 	int device;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
 	setbuf(stdout, NULL);
 	device = open_device(argv[1]);
 	open_bar(device);
 	interrupts(device, strtoul(argv[2], NULL, 0));
 	dma();
+	if (argc == 4) {
+		close(open(argv[3], O_CREAT | O_WRONLY, 0600));
+		while (!access(argv[3], F_OK))
+			usleep(100000);
+	}
 	return 0;
 }
