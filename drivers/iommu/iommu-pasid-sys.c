@@ -40,11 +40,9 @@ static int set_grace_ms(const char *val, const struct kernel_param *kp)
 	}
 
 	grace_ms = ms;
-	if (!initialized)
-		return 0;
-	xa_lock_irq(&iommu_pasid_space.pasids);
-	iommu_pasid_space.grace = (u64)ms * NSEC_PER_MSEC;
-	xa_unlock_irq(&iommu_pasid_space.pasids);
+	if (initialized)
+		iommu_pasid_space_set_grace(&iommu_pasid_space,
+					    (u64)ms * NSEC_PER_MSEC);
 	return 0;
 }
 
@@ -207,8 +205,9 @@ EXPORT_SYMBOL_NS_GPL(iommu_file_pasid_in_use, IOMMUFD_INTERNAL);
  * @pasid: the PASID, detached from @dev
  *
  * To be called once no queue of the device holds @pasid and none of its requests
- * is under way, so that the PASID does not have to rest for a grace period. It
- * does not matter whether its owner has released it yet.
+ * is under way, so that the PASID does not have to rest for a grace period. Best
+ * before its owner releases it: if it had rested for the grace period meanwhile,
+ * @pasid could be somebody else's.
  *
  * Context: any.
  * Return: false if @pasid is still attached to @dev, because somebody else has

@@ -551,43 +551,150 @@ static int hang_alloc(void *arg)
 	return 0;
 }
 
+/* Waits until the number is free, as it will be soon if the work has to do it */
+static bool becomes_free(struct pasid_test *t, ioasid_t pasid)
+{
+	unsigned long end = jiffies + 10 * HZ;
+
+	while (!is_free(t, pasid) && time_before(jiffies, end))
+		msleep(20);
+	return is_free(t, pasid);
+}
+
+static void hang_begin(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	hang.t = t;
+	init_completion(&hang.called);
+	init_completion(&hang.go_on);
+	init_completion(&hang.done);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_hangs);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(hang_alloc, NULL, "hang")));
+	wait_for_completion(&hang.called);
+}
+
 /* The exit of a process is not made to wait by a device that does not answer */
 static void pasid_drain_hangs(struct kunit *test)
 {
 	struct pasid_test *t = test->priv;
 	unsigned int i;
 
-	hang.t = t;
-	init_completion(&hang.called);
-	init_completion(&hang.go_on);
-	init_completion(&hang.done);
 	fill_with_resting(test, 0);
 	KUNIT_ASSERT_TRUE(test, drained_by(t, 0, 7));
 	KUNIT_ASSERT_EQ(test, get(t, 1), 7);
 	KUNIT_ASSERT_EQ(test, attach(t, 1, 7), 0);
-	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_hangs);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(hang_alloc, NULL, "hang")));
-	wait_for_completion(&hang.called);
+	hang_begin(test);
 
 	/* None of these waits */
 	detach(t, 1, 7);
 	KUNIT_EXPECT_TRUE(test, put(t, 7));
-	KUNIT_EXPECT_TRUE(test, drained_by(t, 1, 7));
-	KUNIT_EXPECT_TRUE(test, is_free(t, 7));
 	for (i = 1; i != 4; i++)
 		KUNIT_EXPECT_TRUE(test, drained_by(t, 0, i));
 	/* Only who drains it may free it */
 	KUNIT_EXPECT_FALSE(test, is_free(t, 1));
-	KUNIT_EXPECT_TRUE(test, is_free(t, 2));
 	clock += 2 * GRACE;
 	iommu_pasid_space_expire(&t->space);
 	KUNIT_EXPECT_FALSE(test, is_free(t, 1));
 	KUNIT_EXPECT_TRUE(test, is_free(t, 4));
-	KUNIT_EXPECT_FALSE(test, completion_done(&hang.done));
 
+	/* Nor does who has called for it, for longer than the deadline */
+	KUNIT_EXPECT_NE(test, 0,
+			wait_for_completion_timeout(&hang.done, 10 * HZ));
+	/* The second if it was there in time */
+	if (hang.pasid != 2)
+		KUNIT_EXPECT_EQ(test, hang.pasid, -ENOSPC);
+	KUNIT_EXPECT_FALSE(test, is_free(t, 1));
 	complete(&hang.go_on);
+	KUNIT_EXPECT_TRUE(test, becomes_free(t, 1));
+}
+
+/* A driver that is late is not asked again until it has returned */
+static void pasid_drain_late_once(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	fill_with_resting(test, 0);
+	hang_begin(test);
+	KUNIT_EXPECT_NE(test, 0,
+			wait_for_completion_timeout(&hang.done, 10 * HZ));
+	KUNIT_EXPECT_EQ(test, hang.pasid, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, get(t, 1), -ENOSPC);
+	KUNIT_EXPECT_FALSE(test, completion_done(&hang.called));
+
+	/* What it has drained counts, though nobody waits for it any more */
+	complete_all(&hang.go_on);
+	KUNIT_EXPECT_TRUE(test, becomes_free(t, 1));
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_RECLAIMED], 1);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 1);
+	KUNIT_EXPECT_EQ(test, get(t, 0), 2);
+	KUNIT_EXPECT_TRUE(test, completion_done(&hang.called));
+}
+
+/* One that cannot be drained in time rests for as long as it had to */
+static void pasid_drain_late_rests(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	get_resting(test, 0);
+	for (i = 2; i != LIMIT; i++)
+		get_resting(test, 1);
+	iommu_pasid_device_limit(&t->space, &t->devices[0], 2);
+	hang_begin(test);
 	wait_for_completion(&hang.done);
-	KUNIT_EXPECT_EQ(test, hang.pasid, 1);
+	KUNIT_EXPECT_EQ(test, hang.pasid, -ENOSPC);
+	clock += GRACE;
+	enable_delayed_work(&t->space.work);
+	t->space.now = ktime_get_ns;
+	t->space.grace = 1;
+	iommu_pasid_space_expire(&t->space);
+	/* All but the one that is being drained; nothing looks for it all the time */
+	KUNIT_EXPECT_FALSE(test, is_free(t, 1));
+	KUNIT_EXPECT_TRUE(test, is_free(t, 2));
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&t->space.work));
+	/* The next one is not forgotten because of it */
+	get_resting(test, 1);
+	KUNIT_EXPECT_TRUE(test, becomes_free(t, 2));
+	complete(&hang.go_on);
+	KUNIT_EXPECT_TRUE(test, becomes_free(t, 1));
+}
+
+/* A change of the grace period is for those that rest, too */
+static void pasid_grace_changes(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	ioasid_t first = get_resting(test, 0);
+	ioasid_t second;
+
+	clock += 10;
+	second = get_resting(test, 0);
+	clock += 90;
+	iommu_pasid_space_set_grace(&t->space, 95);
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_TRUE(test, is_free(t, first));
+	KUNIT_EXPECT_FALSE(test, is_free(t, second));
+	iommu_pasid_space_set_grace(&t->space, 3 * GRACE);
+	clock += 2 * GRACE;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_FALSE(test, is_free(t, second));
+	iommu_pasid_space_set_grace(&t->space, 0);
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_TRUE(test, is_free(t, second));
+}
+
+/* The work comes earlier if it has to */
+static void pasid_grace_shorter(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	enable_delayed_work(&t->space.work);
+	t->space.now = ktime_get_ns;
+	t->space.grace = 3600ULL * NSEC_PER_SEC;
+	get_resting(test, 0);
+	iommu_pasid_space_set_grace(&t->space, NSEC_PER_MSEC);
+	KUNIT_EXPECT_TRUE(test, becomes_free(t, 1));
 }
 
 static int get_one(struct pasid_test *t, unsigned int device, ioasid_t pasid)
@@ -991,6 +1098,10 @@ static struct kunit_case pasid_cases[] = {
 	KUNIT_CASE(pasid_one_number),
 	KUNIT_CASE(pasid_one_number_drained),
 	KUNIT_CASE(pasid_last_number),
+	KUNIT_CASE(pasid_drain_late_once),
+	KUNIT_CASE(pasid_drain_late_rests),
+	KUNIT_CASE(pasid_grace_changes),
+	KUNIT_CASE(pasid_grace_shorter),
 	KUNIT_CASE(pasid_show),
 	KUNIT_CASE_SLOW(pasid_threads),
 	KUNIT_CASE_SLOW(pasid_random),

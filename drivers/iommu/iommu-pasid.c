@@ -28,6 +28,10 @@
  * callback is left to rest, and if there is no other the allocation fails with
  * -ENOSPC. The promise is kept rather than the allocation.
  *
+ * A driver that does not return in time is left alone: the callbacks run in a
+ * work, so the allocation fails at the deadline, and the driver is not asked
+ * again before it has returned.
+ *
  * Which number. A device with few PASID bits can take small numbers only. The
  * smallest limit of all devices that were seen divides the numbers: small ones,
  * which all devices can take, and large ones. Where devices differ,
@@ -43,7 +47,7 @@
  * interrupts off: release is called when the last reference to an mm is dropped,
  * which may be anywhere. It neither sleeps nor allocates, nor does it call a
  * driver; hence no exit of a process ever waits for a device. Attach allocates,
- * and may sleep; so may an allocation, which calls the drain callbacks without
+ * and may sleep; so may an allocation, which waits for the drain callbacks without
  * the lock. A PASID that is being drained is marked @busy, and only the drainer
  * may free it then. A driver that takes its callback away, or a device that goes
  * away, waits for a callback that is running.
@@ -51,6 +55,7 @@
  * Failure. An allocation or an attach without memory changes nothing. Release,
  * detach and drained cannot fail.
  */
+#include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/jiffies.h>
@@ -76,7 +81,8 @@ struct iommu_pasid {
 	struct list_head rest;
 	struct list_head users;
 	u64 released;
-	u64 deadline;
+	/* The rest is counted from here: @released, or the last detach */
+	u64 since;
 	pid_t tgid;
 	char comm[TASK_COMM_LEN];
 	ioasid_t pasid;
@@ -147,12 +153,14 @@ static void schedule_expire(struct iommu_pasid_space *space, u64 now)
 
 	lockdep_assert_held(&space->pasids.xa_lock);
 
-	oldest = list_first_entry_or_null(&space->resting, struct iommu_pasid,
-					  rest);
-	if (!oldest)
+	/* Who drains one that is busy also frees it, or comes here again */
+	list_for_each_entry(oldest, &space->resting, rest)
+		if (!oldest->busy)
+			break;
+	if (list_entry_is_head(oldest, &space->resting, rest))
 		return;
-	if (oldest->deadline > now)
-		delay = oldest->deadline - now;
+	if (now - oldest->since < space->grace)
+		delay = space->grace - (now - oldest->since);
 	mod_delayed_work(system_unbound_wq, &space->work,
 			 nsecs_to_jiffies64(delay) + 1);
 }
@@ -161,8 +169,6 @@ static void schedule_expire(struct iommu_pasid_space *space, u64 now)
 static void start_rest(struct iommu_pasid_space *space,
 		       struct iommu_pasid *entry)
 {
-	u64 now;
-
 	lockdep_assert_held(&space->pasids.xa_lock);
 
 	if (list_empty(&entry->users)) {
@@ -174,11 +180,28 @@ static void start_rest(struct iommu_pasid_space *space,
 		return;
 	}
 
-	now = space->now();
-	entry->deadline = now + space->grace;
+	entry->since = space->now();
 	list_add_tail(&entry->rest, &space->resting);
-	if (list_is_first(&entry->rest, &space->resting))
-		schedule_expire(space, now);
+	/* Else the work is on its way to the one before */
+	if (list_is_first(&entry->rest, &space->resting) ||
+	    list_prev_entry(entry, rest)->busy)
+		schedule_expire(space, entry->since);
+}
+
+/* Ends what was done with @entry while it was busy; true if it is free now */
+static bool end_busy(struct iommu_pasid_space *space, struct iommu_pasid *entry,
+		     enum iommu_pasid_end end)
+{
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	entry->busy = false;
+	if (list_empty(&entry->users)) {
+		end_rest(space, entry, end);
+		return true;
+	}
+	/* It was passed over meanwhile */
+	schedule_expire(space, space->now());
+	return false;
 }
 
 /* Frees up to @batch of those whose time is over; true if there may be more */
@@ -190,7 +213,7 @@ static bool expire_some(struct iommu_pasid_space *space, unsigned int batch)
 	lockdep_assert_held(&space->pasids.xa_lock);
 
 	list_for_each_entry_safe(entry, next, &space->resting, rest) {
-		if (entry->deadline > now)
+		if (now - entry->since < space->grace)
 			return false;
 		/* Who drains it also frees it */
 		if (entry->busy)
@@ -229,6 +252,23 @@ static void expire_work(struct work_struct *work)
 }
 
 /**
+ * iommu_pasid_space_set_grace() - Set the grace period
+ * @space: the numbers
+ * @grace: nanoseconds; it also holds for those that rest already
+ *
+ * Context: any.
+ */
+void iommu_pasid_space_set_grace(struct iommu_pasid_space *space, u64 grace)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	space->grace = grace;
+	schedule_expire(space, space->now());
+	xa_unlock_irqrestore(&space->pasids, flags);
+}
+
+/**
  * iommu_pasid_space_init() - Set up an allocator
  * @space: the numbers
  * @now: its clock
@@ -238,9 +278,20 @@ void iommu_pasid_space_init(struct iommu_pasid_space *space, u64 (*now)(void))
 	memset(space, 0, sizeof(*space));
 	xa_init_flags(&space->pasids, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 	INIT_LIST_HEAD(&space->resting);
+	INIT_LIST_HEAD(&space->drains);
 	space->now = now;
 	space->grace = (u64)IOMMU_PASID_GRACE_MS * NSEC_PER_MSEC;
 	INIT_DELAYED_WORK(&space->work, expire_work);
+}
+
+static bool drains_running(struct iommu_pasid_space *space)
+{
+	bool running;
+
+	xa_lock_irq(&space->pasids);
+	running = !list_empty(&space->drains);
+	xa_unlock_irq(&space->pasids);
+	return running;
 }
 
 /**
@@ -255,6 +306,7 @@ void iommu_pasid_space_destroy(struct iommu_pasid_space *space)
 	struct iommu_pasid *entry;
 	unsigned long index;
 
+	wait_var_event(&space->drains, !drains_running(space));
 	cancel_delayed_work_sync(&space->work);
 	xa_for_each(&space->pasids, index, entry) {
 		list_for_each_entry_safe(user, next, &entry->users, pasid_node)
@@ -364,6 +416,7 @@ void iommu_pasid_device_destroy(struct iommu_pasid_space *space,
 		xa_unlock_irq(&space->pasids);
 		if (!user)
 			return;
+		cond_resched();
 	}
 }
 
@@ -421,38 +474,68 @@ static int insert(struct iommu_pasid_space *space, struct iommu_pasid *entry,
 	return -EBUSY;
 }
 
-static bool can_be_drained(const struct iommu_pasid *entry)
+/* The drain of a PASID, by a work; whoever asked for it may have given up */
+struct pasid_drain {
+	struct work_struct work;
+	struct list_head node;
+	struct iommu_pasid_space *space;
+	struct iommu_pasid *victim;
+	/* Whose driver is being called */
+	struct iommu_pasid_device *pdev;
+	unsigned long deadline;
+	struct completion done;
+	bool finished;
+	bool abandoned;
+};
+
+/* A driver that is late is not asked for more until it has returned */
+static bool is_late(const struct iommu_pasid_space *space,
+		    const struct iommu_pasid_device *pdev)
+{
+	const struct pasid_drain *drain;
+
+	list_for_each_entry(drain, &space->drains, node)
+		if (drain->pdev == pdev &&
+		    time_after_eq(jiffies, drain->deadline))
+			return true;
+	return false;
+}
+
+static bool can_be_drained(const struct iommu_pasid_space *space,
+			   const struct iommu_pasid *entry)
 {
 	const struct pasid_user *user;
 
 	list_for_each_entry(user, &entry->users, pasid_node)
-		if (!user->pdev->drain)
+		if (!user->pdev->drain || is_late(space, user->pdev))
 			return false;
 	return true;
 }
 
 /* Calls the driver of one user without the lock; false if it did not drain */
 static bool drain_user(struct iommu_pasid_space *space,
-		       struct iommu_pasid *entry, struct pasid_user *user,
-		       unsigned long deadline)
+		       struct pasid_drain *drain, struct pasid_user *user)
 {
 	struct iommu_pasid_device *pdev = user->pdev;
-	iommu_pasid_drain_t drain = pdev->drain;
-	ioasid_t pasid = entry->pasid;
+	struct iommu_pasid *victim = drain->victim;
+	iommu_pasid_drain_t fn = pdev->drain;
+	ioasid_t pasid = victim->pasid;
 	int ret;
 
 	/* Taken away since the victim was chosen */
-	if (!drain)
+	if (!fn)
 		return false;
 
 	/* Keeps @pdev, which may go as soon as this is 0 again */
 	pdev->draining++;
+	drain->pdev = pdev;
 	xa_unlock_irq(&space->pasids);
-	ret = drain(pdev->dev, pasid, deadline);
+	ret = fn(pdev->dev, pasid, drain->deadline);
 	xa_lock_irq(&space->pasids);
+	drain->pdev = NULL;
 
 	if (!ret) {
-		user = user_of(entry, pdev);
+		user = user_of(victim, pdev);
 		if (user) {
 			trace_iommu_pasid_drained(pasid, pdev->dev);
 			free_user(user);
@@ -464,27 +547,69 @@ static bool drain_user(struct iommu_pasid_space *space,
 	return !ret;
 }
 
-/* Frees @victim if all its users drain it in time. Drops the lock. */
+static void drain_work(struct work_struct *work)
+{
+	struct pasid_drain *drain = container_of(work, struct pasid_drain, work);
+	struct iommu_pasid_space *space = drain->space;
+	struct list_head *users = &drain->victim->users;
+
+	xa_lock_irq(&space->pasids);
+	while (!list_empty(users) && time_before(jiffies, drain->deadline))
+		if (!drain_user(space, drain,
+				list_first_entry(users, struct pasid_user,
+						 pasid_node)))
+			break;
+	list_del(&drain->node);
+	if (drain->abandoned) {
+		end_busy(space, drain->victim, IOMMU_PASID_RECLAIMED);
+		kfree(drain);
+	} else {
+		drain->finished = true;
+		complete(&drain->done);
+	}
+	wake_up_var(&space->drains);
+	xa_unlock_irq(&space->pasids);
+}
+
+/*
+ * Frees @victim if all its users drain it in time. Drops the lock.
+ *
+ * A driver may not return by the deadline, or never. So the callbacks run in a
+ * work, and this waits for it until the deadline. After that @victim stays busy
+ * until the work is done, and then is freed by it, or goes on to rest.
+ */
 static bool drain(struct iommu_pasid_space *space, struct iommu_pasid *victim,
 		  unsigned long deadline)
 {
-	bool drained = true;
+	struct pasid_drain *drain;
+	long left;
 
 	victim->busy = true;
-	while (drained && !list_empty(&victim->users))
-		drained = time_before(jiffies, deadline) &&
-			  drain_user(space, victim,
-				     list_first_entry(&victim->users,
-						      struct pasid_user,
-						      pasid_node),
-				     deadline);
-	victim->busy = false;
+	xa_unlock_irq(&space->pasids);
+	drain = kzalloc(sizeof(*drain), GFP_KERNEL);
+	xa_lock_irq(&space->pasids);
+	if (!drain)
+		return end_busy(space, victim, IOMMU_PASID_DRAINED);
 
-	/* The last user may also have gone while the lock was not held */
-	if (!list_empty(&victim->users))
+	INIT_WORK(&drain->work, drain_work);
+	init_completion(&drain->done);
+	drain->space = space;
+	drain->victim = victim;
+	drain->deadline = deadline;
+	list_add(&drain->node, &space->drains);
+	queue_work(system_unbound_wq, &drain->work);
+	xa_unlock_irq(&space->pasids);
+
+	left = deadline - jiffies;
+	wait_for_completion_timeout(&drain->done, max(left, 1L));
+
+	xa_lock_irq(&space->pasids);
+	if (!drain->finished) {
+		drain->abandoned = true;
 		return false;
-	end_rest(space, victim, IOMMU_PASID_RECLAIMED);
-	return true;
+	}
+	kfree(drain);
+	return end_busy(space, victim, IOMMU_PASID_RECLAIMED);
 }
 
 /* Lets others have the lock; true if @entry has no user any more, and is free */
@@ -494,11 +619,7 @@ static bool breathe(struct iommu_pasid_space *space, struct iommu_pasid *entry)
 	xa_unlock_irq(&space->pasids);
 	cond_resched();
 	xa_lock_irq(&space->pasids);
-	entry->busy = false;
-	if (!list_empty(&entry->users))
-		return false;
-	end_rest(space, entry, IOMMU_PASID_DRAINED);
-	return true;
+	return end_busy(space, entry, IOMMU_PASID_DRAINED);
 }
 
 /* Makes the oldest number between @min and @max free that drivers can drain */
@@ -517,7 +638,7 @@ static bool reclaim(struct iommu_pasid_space *space, u32 min, u32 max,
 		if (++steps % RECLAIM_BATCH == 0 && breathe(space, entry))
 			return true;
 		if (entry->pasid < min || entry->pasid > max ||
-		    !can_be_drained(entry))
+		    !can_be_drained(space, entry))
 			continue;
 		if (drain(space, entry, deadline))
 			return true;
@@ -543,6 +664,7 @@ static int alloc_locked(struct iommu_pasid_space *space,
 {
 	unsigned long deadline = jiffies + DRAIN_TIMEOUT;
 	struct pasid_range ranges[NUM_RANGES];
+	bool more = true;
 	int ret;
 
 	preferred_ranges(space, entry->owner, limit, ranges);
@@ -556,11 +678,15 @@ static int alloc_locked(struct iommu_pasid_space *space,
 		xa_lock_irq(&space->pasids);
 	}
 	/* What is reclaimed may be taken by others, but only until the deadline */
-	do {
+	for (;;) {
 		ret = insert(space, entry, ranges, min, max);
 		if (ret != -EBUSY)
 			return ret;
-	} while (reclaim(space, min, max, deadline));
+		/* Others may have given one back while drivers were asked */
+		if (!more)
+			break;
+		more = reclaim(space, min, max, deadline);
+	}
 
 	return -ENOSPC;
 }
@@ -574,11 +700,11 @@ static int alloc_locked(struct iommu_pasid_space *space,
  * @max: the largest one, inclusive; @limit may be below
  * @pasid: set to the PASID
  *
- * May call the drain callbacks of drivers, see iommu_pasid_set_drain(), if all
- * numbers are in use. If @min and @max are the same then it may call them for
- * this number only.
+ * May wait for the drain callbacks of drivers, see iommu_pasid_set_drain(), if all
+ * numbers are in use, but not for longer than %DRAIN_TIMEOUT. If @min and @max are
+ * the same then it is for this number only.
  *
- * Context: may sleep. Must not be called with a lock that a drain callback takes.
+ * Context: may sleep. With a lock that a drain callback takes, that one is late.
  * Return: 0, or -EOPNOTSUPP if @limit leaves no PASID, -ERANGE if it leaves none
  * between @min and @max, -ENOSPC if there is no free one, -ENOMEM. If @min and
  * @max are the same, then instead of -ENOSPC -EEXIST if this number is live,
@@ -785,7 +911,7 @@ out_unlock:
  * iommu_pasid_device_drained() - A device has nothing more of a PASID
  * @space: the numbers
  * @pdev: the device
- * @pasid: the PASID, before or after its release
+ * @pasid: the PASID, before its release or while it rests
  *
  * Context: any.
  * Return: false if a domain is still attached there, so that it counts for

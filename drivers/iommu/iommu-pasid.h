@@ -58,6 +58,7 @@ enum iommu_pasid_end {
  * @grace: nanoseconds that a PASID rests at most
  * @now: the clock, in nanoseconds, monotonic
  * @work: frees those whose time is over
+ * @drains: the drains that are running, each of them called for by an allocation
  */
 struct iommu_pasid_space {
 	struct xarray pasids;
@@ -71,6 +72,7 @@ struct iommu_pasid_space {
 	u64 grace;
 	u64 (*now)(void);
 	struct delayed_work work;
+	struct list_head drains;
 };
 
 /*
@@ -90,6 +92,7 @@ void iommu_pasid_sys_init(void);
 
 void iommu_pasid_space_init(struct iommu_pasid_space *space, u64 (*now)(void));
 void iommu_pasid_space_destroy(struct iommu_pasid_space *space);
+void iommu_pasid_space_set_grace(struct iommu_pasid_space *space, u64 grace);
 void iommu_pasid_space_expire(struct iommu_pasid_space *space);
 void iommu_pasid_show_counts(struct iommu_pasid_space *space,
 			     struct seq_file *s);

@@ -11,18 +11,18 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
+#include "iommu_trace.h"
 #include "iommufd_msi_utils.h"
 
-#define TRACEFS "/sys/kernel/tracing"
-#define INSTANCE TRACEFS "/instances/iommufd_msi_trace"
+#define INSTANCE "iommufd_msi_trace"
 
 static const char *const events[] = {
 	"iommufd_msi_map",
 	"iommufd_msi_unmap",
 	"iommufd_msi_fail",
 	"iommufd_msi_refuse",
+	NULL
 };
 
 static __attribute__((constructor)) void setup_sizes(void)
@@ -32,71 +32,6 @@ static __attribute__((constructor)) void setup_sizes(void)
 	buffer = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert(buffer != MAP_FAILED);
-}
-
-static int trace_write(const char *file, const char *text)
-{
-	char path[128];
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), INSTANCE "/%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	/* To open the file "trace" like this empties it */
-	len = strlen(text) ? write(fd, text, strlen(text)) : 0;
-	if (len < 0)
-		len = -errno;
-	close(fd);
-	return len < 0 ? len : 0;
-}
-
-/* Returns the event that there is none of, or "" */
-static const char *trace_enable(void)
-{
-	char file[64];
-	unsigned int i;
-
-	for (i = 0; i != ARRAY_SIZE(events); i++) {
-		snprintf(file, sizeof(file), "events/iommufd/%s/enable",
-			 events[i]);
-		if (trace_write(file, "1"))
-			return events[i];
-	}
-	return "";
-}
-
-/*
- * "event: field=value ..." of each line that was traced since the last time, one
- * after the other with a newline each. What is before that is about the task:
- *
- *	 iommufd_msi_tra-57      [001] .....     3.140000: iommufd_msi_map: hwpt=...
- */
-static int trace_take(char *text, size_t size)
-{
-	char line[512];
-	size_t len = 0;
-	char *event;
-	FILE *f;
-
-	text[0] = 0;
-	f = fopen(INSTANCE "/trace", "re");
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f)) {
-		if (line[0] == '#')
-			continue;
-		event = strstr(line, ": ");
-		len += snprintf(text + len, size - len, "%s",
-				event ? event + 2 : line);
-		if (len >= size) {
-			fclose(f);
-			return -E2BIG;
-		}
-	}
-	fclose(f);
-	return trace_write("trace", "");
 }
 
 FIXTURE(iommufd_msi_trace)
@@ -147,16 +82,13 @@ FIXTURE_SETUP(iommufd_msi_trace)
 	reason = msi_missing(self->fd);
 	if (reason)
 		SKIP(return, "%s", reason);
-	if (access(TRACEFS "/instances", F_OK))
+	if (!trace_available())
 		SKIP(return, "no tracefs at " TRACEFS);
 
-	/* One may be left of a run that was killed */
-	rmdir(INSTANCE);
-	ASSERT_EQ(0, mkdir(INSTANCE, 0700))
-		TH_LOG(INSTANCE ": %s", strerror(errno));
+	ASSERT_EQ(0, trace_begin(INSTANCE));
 	snprintf(text, sizeof(text), "%d", getpid());
-	ASSERT_EQ(0, trace_write("set_event_pid", text));
-	ASSERT_STREQ("", trace_enable());
+	ASSERT_EQ(0, trace_write(INSTANCE, "set_event_pid", text));
+	ASSERT_EQ(0, trace_enable(INSTANCE, "iommufd", events));
 
 	test_ioctl_ioas_alloc(&self->ioas_id);
 	bind_window(WINDOW_START, 2, &self->stdev_id, &self->idev_id);
@@ -167,7 +99,7 @@ FIXTURE_SETUP(iommufd_msi_trace)
 FIXTURE_TEARDOWN(iommufd_msi_trace)
 {
 	teardown_iommufd(self->fd, _metadata);
-	rmdir(INSTANCE);
+	trace_end(INSTANCE);
 }
 
 /* What was traced since the last time, as trace_take() has it */
@@ -176,7 +108,7 @@ static void check_trace(struct __test_metadata *_metadata,
 {
 	char text[2048];
 
-	ASSERT_EQ(0, trace_take(text, sizeof(text)));
+	ASSERT_EQ(0, trace_take(INSTANCE, text, sizeof(text)));
 	ASSERT_STREQ(expected, text);
 }
 
