@@ -239,9 +239,14 @@ TEST_F(iommufd_msi, race_siblings_detach)
 
 /*
  * Two groups with windows that overlap, both moved into one IOAS at a time:
- * one of them gets there, never both, and never none.
+ * one of them gets there, never both, and never none. In every fourth round each
+ * of them has a head start, so that neither wins by its place in the queue only.
  */
 #define WINDOW_ROUNDS 2000
+#define WINDOW_HEAD_START_US 500
+
+/* Rounds that a group has to win */
+#define WINDOW_MIN_WON (WINDOW_ROUNDS / 20)
 
 struct window_race {
 	int fd;
@@ -250,6 +255,8 @@ struct window_race {
 	__u32 shared;
 	/* Once at the start and once at the end of a round */
 	pthread_barrier_t *barrier;
+	/* Which of the two it is: 0 or 1 */
+	unsigned int side;
 	int error;
 };
 
@@ -261,6 +268,8 @@ static void *window_race_thread(void *arg)
 	for (i = 0; i != WINDOW_ROUNDS; i++) {
 		pthread_barrier_wait(race->barrier);
 		race->error = 0;
+		if (i % 4 == 1 + race->side)
+			usleep(WINDOW_HEAD_START_US);
 		if (_test_cmd_mock_domain_replace(race->fd, race->stdev_id,
 						  race->shared, NULL))
 			race->error = errno;
@@ -302,6 +311,7 @@ TEST_F(iommufd_msi, race_windows)
 		ASSERT_EQ(0, m_attach(dev[j], home));
 		setup_window_race(_metadata, self->md, dev[j], home, shared,
 				  &barrier, &races[j]);
+		races[j].side = j;
 	}
 	for (j = 0; j != 2; j++)
 		ASSERT_EQ(0, pthread_create(&threads[j], NULL,
@@ -331,5 +341,7 @@ TEST_F(iommufd_msi, race_windows)
 	ASSERT_EQ(0, both);
 	ASSERT_EQ(0, none);
 	ASSERT_EQ(WINDOW_ROUNDS, won[0] + won[1]);
+	for (j = 0; j != 2; j++)
+		ASSERT_LE(WINDOW_MIN_WON, won[j]);
 	m_check();
 }

@@ -95,6 +95,22 @@ static bool stopped(void)
 	return __atomic_load_n(&stop, __ATOMIC_ACQUIRE);
 }
 
+/* What the threads of each kind got done: one that stands still breaks nothing */
+enum side {
+	SIDE_WORKERS,
+	SIDE_CLOSER,
+	SIDE_SYSFS,
+	NUM_SIDES,
+};
+
+static unsigned long done[NUM_SIDES];
+
+static void count_done(enum side side, int rc)
+{
+	if (!rc)
+		__atomic_fetch_add(&done[side], 1, __ATOMIC_RELAXED);
+}
+
 static void count_op(int rc)
 {
 	__atomic_fetch_add(&num_ops, 1, __ATOMIC_RELAXED);
@@ -280,11 +296,15 @@ static void *worker_thread(void *arg)
 	worker_init(&w, (uintptr_t)arg);
 	while (!stopped()) {
 		struct victim *v = &victims[rnd(&w, num_funcs)];
+		int rc;
 
 		pthread_rwlock_rdlock(&v->lock);
-		if (v->dev.fd >= 0)
-			count_op(rnd(&w, 3) ? victim_pt_op(&w, v) :
-					      victim_irq_op(&w, v));
+		if (v->dev.fd >= 0) {
+			rc = rnd(&w, 3) ? victim_pt_op(&w, v) :
+					  victim_irq_op(&w, v);
+			count_op(rc);
+			count_done(SIDE_WORKERS, rc);
+		}
 		pthread_rwlock_unlock(&v->lock);
 	}
 	worker_done(&w);
@@ -437,7 +457,7 @@ static void *closer_thread(void *arg)
 		pthread_rwlock_wrlock(&v->lock);
 		victim_close(&w, v);
 		fault_arm_nth(&w);
-		victim_open(v, which);
+		count_done(SIDE_CLOSER, victim_open(v, which));
 		fault_disarm(&w);
 		pthread_rwlock_unlock(&v->lock);
 		usleep(rnd(&w, 20000));
@@ -468,11 +488,11 @@ static void *sysfs_thread(void *arg)
 		const struct edu_func *func = &funcs[rnd(&w, num_funcs)];
 
 		if (rnd(&w, 2)) {
-			edu_unbind_driver(func);
+			count_done(SIDE_SYSFS, edu_unbind_driver(func));
 		} else {
 			snprintf(path, sizeof(path),
 				 "/sys/bus/pci/devices/%s/remove", func->bdf);
-			edu_write_file(path, "1");
+			count_done(SIDE_SYSFS, edu_write_file(path, "1"));
 			usleep(rnd(&w, 10000));
 			edu_write_file("/sys/bus/pci/rescan", "1");
 		}
@@ -671,6 +691,17 @@ static int run_threads(unsigned int secs, unsigned int seed)
 	return num == NUM_WORKERS + 2 ? rc : -EAGAIN;
 }
 
+static int check_progress(unsigned int secs)
+{
+	ksft_print_msg("stress: %lu operations, %lu of them failed\n", num_ops,
+		       num_failed);
+	ksft_print_msg("done: %lu by workers, %lu closed and opened, %lu taken away\n",
+		       done[SIDE_WORKERS], done[SIDE_CLOSER], done[SIDE_SYSFS]);
+	/* The others wait for devices that are in use most of the time */
+	return done[SIDE_WORKERS] < 4 * secs || done[SIDE_CLOSER] < 2 ||
+	       !done[SIDE_SYSFS];
+}
+
 static void test_stress(unsigned int secs, unsigned int seed)
 {
 	static struct memory before;
@@ -693,9 +724,9 @@ static void test_stress(unsigned int secs, unsigned int seed)
 	read_memory(&before);
 	num_ops = 0;
 	num_failed = 0;
+	memset(done, 0, sizeof(done));
 	bad = run_threads(secs, seed);
-	ksft_print_msg("stress: %lu operations, %lu of them failed\n", num_ops,
-		       num_failed);
+	bad |= check_progress(secs);
 	bad |= check_devices();
 	bad |= !memory_is_back(&before);
 	ksft_test_result(!bad, "stress\n");

@@ -284,6 +284,24 @@ TEST_F(iommufd_resv, window_blame)
 	test_cmd_window(DRIVER, dev.id, WINDOW_START, WINDOW_LENGTH);
 }
 
+/* A driver that cannot tell the aperture of a device refuses no window for it */
+TEST_F(iommufd_resv, window_no_aperture)
+{
+	struct iommu_test_resv resv =
+		region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH);
+	struct dev dev;
+
+	if (msi_missing(self->fd))
+		SKIP(return, NO_SW_MSI);
+	dev = m_dev(&resv, 1);
+	test_err_set_window(EADDRNOTAVAIL, dev.id, APERTURE_LAST + 1, MIB);
+	test_cmd_window(DRIVER, dev.id, WINDOW_START, WINDOW_LENGTH);
+	dev = make_dev(_metadata, self->fd, &resv, 1,
+		       MOCK_FLAGS_DEVICE_NO_APERTURE, NULL);
+	test_cmd_set_window(dev.id, APERTURE_LAST + 1, MIB);
+	test_cmd_window(CHOSEN, dev.id, APERTURE_LAST + 1, MIB);
+}
+
 /* The default of the fd, for groups that come later */
 TEST_F(iommufd_resv, window_default)
 {
