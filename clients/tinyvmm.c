@@ -450,7 +450,7 @@ static uint64_t call(struct vm *vm, uint64_t op, uint64_t a0, uint64_t a1, uint6
 	}
 }
 
-/* The thread that moves the devices to and fro between two address spaces, under the guest */
+/* The thread that moves the devices back and forth between two address spaces, under the guest */
 struct mover {
 	struct vm *vm;
 	unsigned int num_dev;
