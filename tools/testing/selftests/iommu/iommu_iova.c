@@ -225,16 +225,19 @@ TEST_F(iova, identity)
 TEST_F_TIMEOUT(iova, exhaustion, 600)
 {
 	unsigned int page = getpagesize();
-	unsigned int bits = __builtin_ctz(page) + 8;
+	unsigned int bits = __builtin_ctz(page) + 7;
 	__u64 begin;
 	long held;
 
-	/* 256 pages without page 0, one mapping each, or larger ones */
-	EXPECT_EQ(255, iova_edu_hold(&self->func, page, 1000, bits));
+	/*
+	 * 128 pages without page 0, one mapping each, or larger ones. A PC has a
+	 * window of the host bridge at 640K, which is reserved.
+	 */
+	EXPECT_EQ(127, iova_edu_hold(&self->func, page, 1000, bits));
 	EXPECT_EQ(0, iova_edu_let_go(&self->func));
 	/* A flush queue has some of them until its period ends */
 	usleep(100000);
-	EXPECT_EQ(3, iova_edu_hold(&self->func, 64 * page, 1000, bits));
+	EXPECT_EQ(1, iova_edu_hold(&self->func, 64 * page, 1000, bits));
 	EXPECT_EQ(63, iova_edu_hold(&self->func, page, 1000, bits));
 
 	EXPECT_EQ(0, iova_edu_let_go(&self->func));
@@ -454,7 +457,6 @@ TEST_F_TIMEOUT(iova_change, nomem, 600)
 						     buf, sizeof(buf)));
 			if (rc < 0) {
 				failures++;
-				ASSERT_EQ(-ENOMEM, rc);
 				ASSERT_STREQ(old, buf);
 			} else {
 				ASSERT_STREQ(new, buf);

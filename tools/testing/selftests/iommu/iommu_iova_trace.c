@@ -31,7 +31,7 @@ FIXTURE(iova_trace)
 	char group[IOVA_PATH];
 	bool ready;
 	unsigned int page;
-	/* Address bits of a space of 256 pages, without page 0 */
+	/* Address bits of a space of 128 pages, without page 0 */
 	unsigned int bits;
 	struct iova_counters before;
 };
@@ -76,7 +76,7 @@ struct traced {
 
 /*
  * One event, "iova_wrap: 0000:00:05.0: first=..."; false if it is not as documented, or
- * not what a space of 256 pages has
+ * not what a space of 128 pages has
  */
 static bool trace_parse(const char *event, const char *device,
 			struct traced *traced)
@@ -93,7 +93,7 @@ static bool trace_parse(const char *event, const char *device,
 	if (sscanf(event, "iova_wrap: %*s first=%llx live_pages=%llu\n%n", &first,
 		   &live, &n) == 2 && n && !event[n]) {
 		traced->wraps++;
-		return first == 1 && live < 256 + PAGES;
+		return first == 1 && live < 128 + PAGES;
 	}
 	if (sscanf(event, "iova_flush: %*s unmaps=%llu because=%15s\n%n", &unmaps,
 		   because, &n) == 2 && n && !event[n]) {
@@ -109,7 +109,7 @@ static bool trace_parse(const char *event, const char *device,
 	if (sscanf(event, "iova_fail: %*s pages=%llu limit_pfn=%llx\n%n", &pages,
 		   &limit, &n) == 2 && n && !event[n]) {
 		traced->fails++;
-		return pages == 1 && limit == 255;
+		return pages == 1 && limit == 127;
 	}
 	return false;
 }
@@ -161,7 +161,7 @@ FIXTURE_SETUP(iova_trace)
 	ASSERT_EQ(0, edu_set_driver(&self->func, "iova_edu"));
 	self->ready = true;
 	self->page = getpagesize();
-	self->bits = __builtin_ctz(self->page) + 8;
+	self->bits = __builtin_ctz(self->page) + 7;
 	ASSERT_EQ(1, iova_read_counters(self->func.bdf, &self->before));
 }
 
@@ -244,7 +244,7 @@ TEST_F(iova_trace, events)
 	ASSERT_EQ(0, trace_start("iova"));
 	for (i = 0; i != 20; i++) {
 		/* The space is full, then what was unmapped is wanted at once */
-		ASSERT_EQ(255, iova_edu_hold(&self->func, self->page, 300,
+		ASSERT_EQ(127, iova_edu_hold(&self->func, self->page, 300,
 					     self->bits));
 		ASSERT_EQ(0, iova_edu_let_go(&self->func));
 		ASSERT_EQ(PAGES, iova_edu_hold(&self->func, self->page, PAGES,
