@@ -395,7 +395,7 @@ static const struct iommu_ops mock_iommu_ops = {
 
 /* The devices */
 
-/* With the lock, so that it is over when the entry is taken away */
+/* The lock is taken with the mutex of a group held, so never the mmap_lock under it */
 static int mock_dma(struct mock_device *mock, ioasid_t pasid, u64 addr,
 		    u64 number)
 {
@@ -406,17 +406,21 @@ static int mock_dma(struct mock_device *mock, ioasid_t pasid, u64 addr,
 	mutex_lock(&mock_iommu_lock);
 	domain = xa_load(&mock->entries, pasid);
 	mm = domain && domain->type == IOMMU_DOMAIN_SVA ? domain->mm : NULL;
-	if (mm && mmget_not_zero(mm)) {
-		if (access_remote_vm(mm, addr, &number, sizeof(number),
-				     FOLL_WRITE) == sizeof(number))
-			ret = 0;
-		mmput(mm);
-	} else if (domain && !mm) {
+	if (domain && !mm) {
 		to_mock_domain(domain)->page[addr % PAGE_SIZE / sizeof(number)] =
 			number;
 		ret = 0;
 	}
+	if (mm && !mmget_not_zero(mm))
+		mm = NULL;
 	mutex_unlock(&mock_iommu_lock);
+
+	if (mm) {
+		if (access_remote_vm(mm, addr, &number, sizeof(number),
+				     FOLL_WRITE) == sizeof(number))
+			ret = 0;
+		mmput(mm);
+	}
 	if (ret)
 		atomic_inc(&mock->faults);
 	return ret;
