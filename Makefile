@@ -39,7 +39,7 @@ headers:       ## install the series' linux/iommufd.h and linux/vfio.h to DESTDI
 ## Check it
 check:         ## everything CI runs: series, style, unit tests, kselftests on all machines
 	@scripts/run check
-check-series:  ## patches apply, give the recorded tree, equal the copies (a minute)
+check-series:  ## patches apply, give the recorded tree, equal the copies (seconds)
 	@scripts/series check
 check-style:   ## checkpatch, kernel-doc, sparse, W=1, codespell, shellcheck
 	@scripts/style

@@ -31,8 +31,11 @@ base_subject() { printf 'Linux %s as packaged by Debian' "$(base_version)"; }
 name_of() { if [ -n "$KSRC" ]; then printf %s "$KSRC"; else basename "${1%/linux}"; fi; }
 bad() { printf 'FAIL: %s\n      %s\n' "$1" "$2" >&2; fails=$((fails + 1)); }
 
-# touched <patch...>: every path of the base that the patches read
-touched() { sed -nE 's#^(--- a/|rename from |copy from )([^\t]*).*#\2#p' "$@" | sort -u; }
+# touched <patch...>: every path that the patches read or write
+touched()
+{
+	sed -nE 's#^diff --git a/(.*) b/\1$#\1#p; s#^(rename|copy) (from|to) ##p' "$@" | sort -u
+}
 
 bare() { GIT_DIR=$git_dir GIT_WORK_TREE=$tmp/empty git -C "$tmp/empty" "$@"; }
 
@@ -40,6 +43,25 @@ bare() { GIT_DIR=$git_dir GIT_WORK_TREE=$tmp/empty git -C "$tmp/empty" "$@"; }
 plain_blobs()
 {
 	(cd "$plain" && GIT_DIR=$git_dir GIT_WORK_TREE=$plain git hash-object -w --no-filters --stdin-paths)
+}
+
+# small_index: a fresh $git_dir and an index of the files of the plain tree that the patches
+# of the array series touch; git is some hundred times faster than with all of the kernel
+small_index()
+{
+	local f id mode
+	objects_of "" "$plain/.gitattributes"
+	export GIT_INDEX_FILE=$tmp/index
+	rm -f "$GIT_INDEX_FILE"
+	[ ${#series[@]} -gt 0 ] || return 0
+	touched "${series[@]/#/$patches/}" >"$tmp/touched"
+	while IFS= read -r f; do
+		[ ! -f "$plain/$f" ] || printf '%s\n' "$f"
+	done <"$tmp/touched" >"$tmp/have"
+	paste "$tmp/have" <(plain_blobs <"$tmp/have") | while IFS=$'\t' read -r f id; do
+		[ -x "$plain/$f" ] && mode=100755 || mode=100644
+		printf '%s %s\t%s\n' "$mode" "$id" "$f"
+	done | bare update-index --add --index-info
 }
 
 # apply_one <patch>: into the index; git apply knows no fuzz
@@ -57,6 +79,15 @@ apply_one()
 	die "patches/$1 does not apply to $(name_of "$plain"): $files"
 }
 
+# apply_all: the array series into the index in one go; one by one if that fails, to say where
+apply_all()
+{
+	local p
+	[ ${#series[@]} -gt 0 ] || return 0
+	bare apply --cached --whitespace=nowarn "${series[@]/#/$patches/}" 2>/dev/null && return
+	for p in "${series[@]}"; do apply_one "$p"; done
+}
+
 # format <from> <to> <folder>: the one way patches are written
 format()
 {
@@ -69,57 +100,74 @@ format()
 		--src-prefix=a/ --dst-prefix=b/ --stat=72 --summary -o "$3" "$1..$2" --
 }
 
-# objects_of <objects folder> <.gitattributes>: a fresh git folder on top of those objects.
+# objects_of <objects folder or nothing> <.gitattributes>: a git folder on top of those objects.
 # The kernel's attributes choose the function names in hunk headers; a release tarball may
 # come without them.
 objects_of()
 {
 	git_dir=$tmp/git
-	[ -d "$git_dir" ] || git init -q --bare "$git_dir"
-	printf '%s\n' "$1" >"$git_dir/objects/info/alternates"
+	if [ ! -d "$git_dir" ]; then
+		git init -q --bare "$git_dir"
+		# It lives no longer than this script; waiting for the disk would take most of the time
+		git -C "$git_dir" config core.fsync none
+	fi
+	[ -z "$1" ] || printf '%s\n' "$1" >"$git_dir/objects/info/alternates"
 	mkdir -p "$git_dir/info"
 	cat "$2" 2>/dev/null >"$git_dir/info/attributes" || :
 }
 
-# commit_one <patch> <parent>: what git am would commit of the index; prints its id
-commit_one()
+# am_failed <what git am said>: name the patch that it stopped at, and why
+am_failed()
 {
-	git mailinfo "$tmp/msg" "$tmp/diff" <"$patches/$1" >"$tmp/info" ||
-		die "patches/$1 is not a mail that git am can read"
-	{
-		sed -n 's/^Subject: //p' "$tmp/info"
-		echo
-		cat "$tmp/msg"
-	} | git stripspace >"$tmp/full"
-	GIT_AUTHOR_NAME=$(sed -n 's/^Author: //p' "$tmp/info") \
-		GIT_AUTHOR_EMAIL=$(sed -n 's/^Email: //p' "$tmp/info") \
-		GIT_AUTHOR_DATE=$(sed -n 's/^Date: //p' "$tmp/info") \
-		GIT_COMMITTER_NAME=base GIT_COMMITTER_EMAIL=base@localhost \
-		GIT_COMMITTER_DATE=2026-01-01T00:00:00Z \
-		bare commit-tree "$(bare write-tree --missing-ok)" -p "$2" -F "$tmp/full"
+	local n p
+	n=$(cat "$git_dir/rebase-apply/next" 2>/dev/null) || die "git am cannot read the patches: $1"
+	p=${series[n - 1]}
+	bare read-tree HEAD
+	apply_one "$p"
+	die "patches/$p is not a mail that git am can read: $1"
 }
 
-# commit_series: the series of $patches as commits on the plain tree, in $git_dir; sets
-# base_commit, last and tip[topic]. Needs the index of scripts/source.
+# commit_series: the series of $patches as commits in $git_dir, on a commit that holds only
+# the files of the plain tree that it touches: the patches written of it are the same. Sets
+# base_commit, last and tip[topic].
 declare -A tip
 commit_series()
 {
-	local p indexed=${plain%/linux}/git
+	local n msg commits
 	read_series
-	objects_of "$indexed/objects" "$plain/.gitattributes"
-	export GIT_INDEX_FILE=$tmp/index
-	cp "$indexed/index" "$GIT_INDEX_FILE"
-	[ ${#series[@]} = 0 ] || touched "${series[@]/#/$patches/}" | while IFS= read -r f; do
-		[ ! -f "$plain/$f" ] || printf '%s\n' "$f"
-	done | plain_blobs >/dev/null
-	base_commit=$(env "${base_env[@]}" GIT_DIR="$git_dir" git commit-tree \
-		"$(cat "$indexed/base-tree")" -m "$(base_subject)")
+	small_index
+	base_commit=$(GIT_DIR=$git_dir env "${base_env[@]}" git commit-tree "$(bare write-tree)" -m "$(base_subject)")
 	last=$base_commit
 	tip=()
-	for p in "${series[@]}"; do
-		apply_one "$p"
-		last=$(commit_one "$p" "$last")
-		tip[${p%%/*}]=$last
+	[ ${#series[@]} -gt 0 ] || return 0
+	rm -rf "$tmp/work"
+	mkdir "$tmp/work"
+	bare update-ref --no-deref HEAD "$base_commit"
+	in_work checkout-index -q -a -u
+	msg=$(in_work -c gc.auto=0 -c advice.amWorkDir=false am -q --keep-cr \
+		--no-scissors --whitespace=nowarn "${series[@]/#/$patches/}" 2>&1 </dev/null) || am_failed "$msg"
+	mapfile -t commits < <(bare rev-list --reverse "$base_commit..HEAD")
+	[ ${#commits[@]} = ${#series[@]} ] || die "${#series[@]} patches gave ${#commits[@]} commits: a file holds two mails"
+	for n in "${!series[@]}"; do tip[${series[n]%%/*}]=${commits[n]}; done
+	last=${commits[-1]}
+}
+in_work() { env "${base_env[@]}" GIT_DIR="$git_dir" GIT_WORK_TREE="$tmp/work" git -C "$tmp/work" "$@"; }
+
+# full_trees: sets full[topic], the tree of all of the kernel with the series up to there.
+# Needs the index of scripts/source.
+declare -A full
+full_trees()
+{
+	local t from=$base_commit indexed=${plain%/linux}/git
+	local -x GIT_INDEX_FILE=$tmp/full
+	printf '%s\n' "$indexed/objects" >"$git_dir/objects/info/alternates"
+	cp "$indexed/index" "$GIT_INDEX_FILE"
+	for t in $(list_topics); do
+		bare diff-tree -r --no-renames "$from" "${tip[$t]}" |
+			sed -E 's/^:[0-7]+ ([0-7]+) [0-9a-f]+ ([0-9a-f]+) [A-Z]\t/\1 \2\t/' |
+			bare update-index --add --index-info
+		full[$t]=$(bare write-tree --missing-ok)
+		from=${tip[$t]}
 	done
 }
 
@@ -132,12 +180,18 @@ copies()
 	} | sed -E 's/^:[0-7]+ ([0-7]+) [0-9a-f]+ ([0-9a-f]+) [AM]\t/\1 \2 /' | sort -k3
 }
 
-# copy_of <path>: "mode blob" of what lies there
-copy_of()
+# blobs_of <folder>: "mode blob path" of the files of that folder named on stdin, those that are there
+blobs_of()
 {
-	[ -f "$top/$1" ] || return 0
-	if [ -x "$top/$1" ]; then printf '100755 '; else printf '100644 '; fi
-	git hash-object --no-filters "$top/$1"
+	local f id
+	while IFS= read -r f; do
+		[ ! -f "$1/$f" ] || printf '%s\n' "$f"
+	done >"$tmp/blobs"
+	(cd "$1" && GIT_DIR=$git_dir GIT_WORK_TREE=$1 git hash-object --no-filters --stdin-paths <"$tmp/blobs") | paste -d' ' - "$tmp/blobs" |
+		while read -r id f; do
+			if [ -x "$1/$f" ]; then printf '100755 '; else printf '100644 '; fi
+			printf '%s %s\n' "$id" "$f"
+		done
 }
 
 list_copies()
