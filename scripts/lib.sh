@@ -115,7 +115,7 @@ case $PAGES in
 64k) [ "$ARCH" = arm64 ] || die "PAGES=64k needs ARCH=arm64" ;;
 *) one_of PAGES 4k 64k ;;
 esac
-case $MINUTES in *[!0-9]*) die "MINUTES=$MINUTES is not a number" ;; esac
+case $MINUTES in 0* | *[!0-9]*) die "MINUTES=$MINUTES is not a number of minutes, 1 or more" ;; esac
 if [ -n "$T" ]; then
 	mapfile -t words < <(tests series stock long bench dist self peers)
 	for name in "${words[@]}"; do
