@@ -222,3 +222,15 @@ kmake()
 		"$(kernel_files "$tree" | sed -n 's/\.c$/.o/p' | paste -sd' ')")")
 	make -C "$tree" O="$kobj" ARCH="$karch" CROSS_COMPILE="$cross" -j"$JOBS" --no-print-directory "${gcov[@]}" "$@"
 }
+
+# record <machine> <kernel> <results> [<what the kernel is made from>]: into the list $report.boots, for
+# make report. A copy, as the next boot of a machine puts its results in the same place.
+record()
+{
+	local keep
+	[ -n "$report" ] || return 0
+	keep=$report.results/$(($(wc -l <"$report.boots") + 1))
+	mkdir -p "$keep"
+	cp -p "$3/result.json" "$keep/"
+	printf '%s\t%s\t%s%s\n' "$1" "$2" "$keep" "${4:+	$4}" >>"$report.boots"
+}

@@ -10,7 +10,8 @@ replaced by what the last run of a command left in build/report/:
   output CMD REGEX   of that only the lines that match, and the first and the last one
   machines           what make check booted: machine, kernel, programs, counts, seconds
   peers              what make peers ran: device, kernel, back end, counts, seconds
-  vmm                what make vmm ran: scenario, kernel, back end, counts, seconds
+  vmm                what make vmm ran, of each scenario and kernel the last time: scenario, kernel, back
+                     end, counts, what the scenario counted, seconds
   skips              the reasons for skipped tests, by machine
 A block whose command has not been run, or not to its end, stays as it is and is named.
 """
@@ -48,9 +49,9 @@ def boots(folder, cmd="check"):
         with open(os.path.join(folder, cmd + ".boots"), encoding="utf-8") as f:
             rows = [line.rstrip("\n").split("\t") for line in f]
         out = []
-        for machine, kernel, path in rows:
+        for machine, kernel, path, *source in rows:
             with open(os.path.join(path, "result.json"), encoding="utf-8") as f:
-                out.append((machine, kernel, json.load(f)))
+                out.append((machine, kernel, {**json.load(f), "source": " ".join(source)}))
     except FileNotFoundError:
         raise Missing(f"make {cmd}") from None
     if not out:
@@ -120,16 +121,41 @@ def peers(folder):
     return "\n".join(out) + "\n"
 
 
-def vmm(folder):
-    backs = {"type1": "type1", "compat": "iommufd as /dev/vfio/vfio", "viommu-type1": "type1"}
-    out = ["| Scenario | Kernel | Back end | Passed | Failed | Skipped | Seconds |",
-           "| --- | --- | --- | --: | --: | --: | --: |"]
-    for _, kernel, r in boots(folder, "vmm"):
-        name = "plain 6.12" if "plain" in kernel else "series"
+BACK_ENDS = {"type1": "type1", "compat": "iommufd as /dev/vfio/vfio", "viommu-type1": "type1"}
+COUNTED_THERE = ("interrupts", "lost", "bytes", "swaps")
+
+
+def last_rows(folder):
+    """{(scenario, plain or series): suite} of the boots in the list of make vmm, to which each run
+    adds. What the harness itself found wrong with a boot stays as long as a result of it does."""
+    last, harness = {}, {}
+    for nr, (_, kernel, r) in enumerate(boots(folder, "vmm"), 1):
+        kind = "plain" if "plain" in kernel else "series"
         for s in r["suites"]:
-            scenario = s["name"].removeprefix("vmm-")
-            out.append(f"| {scenario} | {name} | {backs.get(scenario, 'iommufd')} | {s['passed']} | "
-                       f"{s['failed']} | {s['skipped']} | {round(s['seconds'])} |")
+            s["kernel"] = f"{kind} {r['source']}".strip()
+            if s["name"] == "harness":
+                harness.setdefault((nr, kind), []).append(s)
+            else:
+                last[s["name"].removeprefix("vmm-"), kind] = (nr, s)
+    rows = {key: s for key, (_, s) in last.items()}
+    for (nr, kind), found in harness.items():
+        if nr in (n for n, _ in last.values()):
+            rows[f"the harness, boot {nr}", kind] = {**found[0], "failed": sum(s["failed"] for s in found)}
+    return rows
+
+
+def vmm(folder):
+    rows = last_rows(folder)
+    out = ["| Scenario | Kernel | Back end | Passed | Failed | Skipped | Interrupts | Lost | Bytes | Swaps | Seconds |",
+           "| --- | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |"]
+    for scenario in dict.fromkeys(s for s, _ in rows):
+        for kind in ("plain", "series"):
+            s = rows.get((scenario, kind))
+            if s:
+                counts = [f"{s['amounts'][w]:,}" if w in s.get("amounts", {}) else "" for w in COUNTED_THERE]
+                cells = [scenario, s["kernel"], BACK_ENDS.get(scenario, "iommufd"), s["passed"], s["failed"],
+                         s["skipped"], *counts, round(s["seconds"])]
+                out.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(out) + "\n"
 
 

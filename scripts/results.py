@@ -3,6 +3,9 @@
 
 A run passes when the guest said status 0, every KTAP plan is complete, nothing is
 "not ok", the console shows no kernel splat and nothing took too long.
+
+A test can tell how much it did, "# count: 100 interrupts, 2048 bytes": for each test of tests.list
+the sums are in result.json and in its line on the terminal. They judge nothing.
 """
 
 import json
@@ -53,6 +56,9 @@ def count(leaves):
     return {s: sum(r.status == s for r in leaves) for s in ("passed", "failed", "skipped")}
 
 
+COUNT = re.compile(r" *# count: (\d+ [a-z]+(?:, \d+ [a-z]+)*)$")
+
+
 def words(n):
     return ", ".join(f"{n[s]} {s}" for s in ("passed", "failed", "skipped") if n[s] or s == "passed")
 
@@ -66,6 +72,7 @@ class Run:
         # kselftests owe a plan; a benchmark and what init.c does itself do not
         self.parser = ktap.Parser([n for n, _, c in tests if not bench and c[0] != "@"])
         self.suites = []          # (name, seconds, [Result])
+        self.amounts = {}         # of each suite: what it counted, and how many
         self.current, self.leaves = None, []
         self.started = self.mark = self.begun = time.monotonic()
         self.booted = None
@@ -88,6 +95,12 @@ class Run:
             return
         if line.startswith(("  # bench:", "  bench:")):
             print("    " + line.strip().lstrip("# "), flush=True)
+        m = COUNT.match(line)
+        if m and self.current:
+            of = self.amounts.setdefault(self.current, {})
+            for number, what in (c.split() for c in m[1].split(", ")):
+                of[what] = of.get(what, 0) + int(number)
+            return
         for r in self.parser.feed(line):
             r.seconds, self.mark = now - self.mark, now
             self.leaves.append(r)
@@ -119,7 +132,8 @@ class Run:
                 if r.status == "failed":
                     self.show(r)
             self.show_skipped()
-            self.label(self.current, seconds, words(count(self.leaves)))
+            amounts = ", ".join(f"{n:,} {what}" for what, n in self.amounts.get(self.current, {}).items())
+            self.label(self.current, seconds, words(count(self.leaves)) + (amounts and "; " + amounts))
         self.suites.append((self.current, seconds, self.leaves))
         self.current, self.leaves = None, []
 
@@ -196,7 +210,8 @@ def write(out, run):
     write_junit(f"{out}/junit.xml", run.machine, run.suites)
     with open(f"{out}/result.json", "w", encoding="utf-8") as f:
         json.dump({"machine": run.machine, **n, "timeout": timed_out,
-                   "suites": [{"name": s, "seconds": round(sec, 2), **count(lv)} for s, sec, lv in run.suites],
+                   "suites": [{"name": s, "seconds": round(sec, 2), **count(lv), "amounts": run.amounts.get(s, {})}
+                              for s, sec, lv in run.suites],
                    "tests": [{"suite": s, "name": r.name, "status": r.status, "text": r.text,
                               "seconds": round(r.seconds, 2)}
                              for s, _, lv in run.suites for r in lv]}, f, indent=1)

@@ -4,6 +4,7 @@
 
 import contextlib
 import io
+import json
 import os
 import tempfile
 import unittest
@@ -110,6 +111,22 @@ class RunTest(unittest.TestCase):
 
     def test_killed_in_a_test(self):
         self.assertGreaterEqual(self.judge(self.good[:3], "", []), 2)
+
+    def test_amounts(self):
+        """Summed up, and no part of what a failure is explained with"""
+        run = results.Run("m", [("prog", 10, "prog")], False, 1, False, True)
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            for line in ("1..1", "  # harness: start prog", "  1..2", "  # count: 100 interrupts, 2048 bytes",
+                         "  # alas", "  # count: 20 interrupts", "  # count: many swaps", "  not ok 1 x",
+                         "  ok 2 y", "not ok 1 prog"):
+                run.feed(line)
+        self.assertEqual(run.amounts, {"prog": {"interrupts": 120, "bytes": 2048}})
+        self.assertEqual(run.all()[0].text, "alas; count: many swaps")
+        self.assertIn("1 passed, 1 failed; 120 interrupts, 2,048 bytes", out.getvalue())
+        with tempfile.TemporaryDirectory() as tmp:
+            results.write(tmp, run)
+            with open(os.path.join(tmp, "result.json"), encoding="utf-8") as f:
+                self.assertEqual(json.load(f)["suites"][0]["amounts"], {"interrupts": 120, "bytes": 2048})
 
 
 if __name__ == "__main__":

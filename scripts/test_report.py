@@ -22,6 +22,13 @@ BOOT = {"machine": "arm64-smmuv3", "passed": 31, "failed": 0, "skipped": 1,
                    "seconds": 0.0}]}
 
 
+def vmm_boot(seconds, *suites):
+    """(scenario, passed, failed, amounts) each"""
+    return {"machine": "arm64-vmm", "tests": [],
+            "suites": [{"name": name, "seconds": seconds, "passed": p, "failed": f, "skipped": 0, "amounts": a}
+                       for name, p, f, a in suites]}
+
+
 class Report(unittest.TestCase):
     def setUp(self):
         self.tmp = tempfile.TemporaryDirectory()
@@ -35,9 +42,9 @@ class Report(unittest.TestCase):
             f.write(text)
         return path
 
-    def boot(self, cmd, nr, machine, kernel, data):
+    def boot(self, cmd, nr, machine, kernel, data, source=""):
         path = self.put(f"{cmd}.results/{nr}/result.json", json.dumps(data))
-        return f"{machine}\t{kernel}\t{os.path.dirname(path)}\n"
+        return f"{machine}\t{kernel}\t{os.path.dirname(path)}\t{source}\n"
 
     def fill(self, block, inside="as it was\n"):
         stale = []
@@ -45,7 +52,7 @@ class Report(unittest.TestCase):
         return report.fill(self.folder, text, stale), text, stale
 
     def test_not_run(self):
-        for block in ("output run", "output check ^same", "machines", "skips", "peers", "output bench"):
+        for block in ("output run", "output check ^same", "machines", "skips", "peers", "vmm", "output bench"):
             new, old, stale = self.fill(block)
             self.assertEqual(new, old)
             self.assertEqual(len(stale), 1, block)
@@ -85,6 +92,39 @@ class Report(unittest.TestCase):
         self.assertIn("| all | | | 62 | 2 | 40 |", new)
         new, _, _ = self.fill("skips")
         self.assertIn("| no VFIO here | arm64-smmuv3 | legacy.no |", new)
+
+    def vmm_rows(self, *list_of_boots):
+        self.put("vmm.boots", "".join(self.boot("vmm", nr, "arm64-vmm", *b) for nr, b in enumerate(list_of_boots)))
+        new, _, stale = self.fill("vmm")
+        self.assertEqual(stale, [])
+        return [line for line in new.splitlines() if line.startswith("| ")][2:]
+
+    def test_vmm(self):
+        """Both kernels side by side, with what was counted and nothing where nobody counts"""
+        rows = self.vmm_rows(
+            ("arm64-plain-vmm", vmm_boot(100.4, ("vmm-type1", 12, 0, {}),
+                                         ("vmm-client", 12, 0, {"interrupts": 3, "lost": 597})), "6.12.117"),
+            ("arm64-vmm", vmm_boot(90, ("vmm-client", 30, 0, {"interrupts": 1200, "lost": 0, "bytes": 86016,
+                                                              "swaps": 400}),
+                                   ("vmm-type1", 11, 1, {"bytes": 67108864})), "64f516ba46af"))
+        self.assertEqual(rows, [
+            "| type1 | plain 6.12.117 | type1 | 12 | 0 | 0 |  |  |  |  | 100 |",
+            "| type1 | series 64f516ba46af | type1 | 11 | 1 | 0 |  |  | 67,108,864 |  | 90 |",
+            "| client | plain 6.12.117 | iommufd | 12 | 0 | 0 | 3 | 597 |  |  | 100 |",
+            "| client | series 64f516ba46af | iommufd | 30 | 0 | 0 | 1,200 | 0 | 86,016 | 400 | 90 |"])
+
+    def test_vmm_again(self):
+        """The last run of a scenario counts, and what the harness said of a boot that is still in there"""
+        first = vmm_boot(10, ("vmm-net", 9, 1, {}), ("vmm-reset", 3, 0, {}),
+                         *[("harness", 0, 1, {})] * 2)
+        net, reset = vmm_boot(20, ("vmm-net", 10, 0, {})), vmm_boot(30, ("vmm-reset", 4, 0, {}))
+        self.assertEqual(self.vmm_rows(("arm64-vmm", first), ("arm64-vmm", net)), [
+            "| net | series | iommufd | 10 | 0 | 0 |  |  |  |  | 20 |",
+            "| reset | series | iommufd | 3 | 0 | 0 |  |  |  |  | 10 |",
+            "| the harness, boot 1 | series | iommufd | 0 | 2 | 0 |  |  |  |  | 10 |"])
+        self.assertEqual(self.vmm_rows(("arm64-vmm", first), ("arm64-vmm", net), ("arm64-vmm", reset)), [
+            "| net | series | iommufd | 10 | 0 | 0 |  |  |  |  | 20 |",
+            "| reset | series | iommufd | 4 | 0 | 0 |  |  |  |  | 30 |"])
 
 
 if __name__ == "__main__":
