@@ -5,6 +5,7 @@
  */
 #include <stdint.h>
 
+#include "edu.h"
 #include "tinyvmm.h"
 
 /* GICv3: interrupt 32 + n is the MSI of device n */
@@ -16,19 +17,6 @@
 #define GICD_IROUTER 0x6000
 #define GICR_WAKER 0x14
 #define SPI 32
-
-enum {
-	EDU_RAISE = 0x60,
-	EDU_ACK = 0x64,
-	EDU_SRC = 0x80,
-	EDU_DST = 0x88,
-	EDU_COUNT = 0x90,
-	EDU_CMD = 0x98,
-	EDU_BUFFER = 0x40000,
-	EDU_RUN = 1,
-	EDU_TO_RAM = 2,
-	LENGTH = 2048, /* QEMU 7.2 refuses the whole buffer of 4096 */
-};
 
 /* A GiB each: RAM, nothing, nothing, device memory */
 static uint64_t table[512] __attribute__((aligned(4096)));

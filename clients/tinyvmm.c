@@ -496,6 +496,26 @@ static void under_moves(struct vm *vm, unsigned int num_dev, unsigned long irqs,
 	check(!wrong, "no DMA is lost meanwhile");
 }
 
+/* A VM with its program and a device that is bound, and nothing mapped yet */
+static void new_vm(struct vm *vm, const char *program, const char *bdf)
+{
+	need(vm->iommufd >= 0, "/dev/iommu");
+	address_spaces(vm);
+	create_vm(vm);
+	load(vm, program);
+	bind_device(vm, 0, bdf);
+}
+
+/* With RAM where it is planned, and the device */
+static void start_vm(struct vm *vm)
+{
+	need(map_ram(vm), "map guest RAM");
+	need(!attach(&vm->dev[0], vm->ioas[0]), "attach");
+	start_device(vm, &vm->dev[0]);
+	set_reg(vm, offsetof(struct kvm_regs, regs.pc), vm->ram[0].start);
+	check(call(vm, OP_IRQS, 0, 100, 0) == 100, "100 interrupts to the guest");
+}
+
 /* A VM that leaves the window where the driver has it, and so has a hole in its RAM */
 static void with_hole(const char *program, char **bdf)
 {
@@ -504,11 +524,7 @@ static void with_hole(const char *program, char **bdf)
 	char why[200];
 	int num;
 
-	need(vm.iommufd >= 0, "/dev/iommu");
-	address_spaces(&vm);
-	create_vm(&vm);
-	load(&vm, program);
-	bind_device(&vm, 0, bdf[0]);
+	new_vm(&vm, program, bdf[0]);
 	num = usable_ranges(&vm, &vm.dev[0], ranges, MAX_PIECES);
 	old_kernel = num == -ENOTTY;
 	check_new(num > 0, "usable ranges after bind, before attach");
@@ -521,12 +537,7 @@ static void with_hole(const char *program, char **bdf)
 	check_new(!explain(&vm, vm.dev[0].id, vm.ram, vm.num_ram, why, sizeof(why)),
 		  "IOMMU_IOAS_CHECK has nothing against it");
 	check_new(!keep_free(&vm, 0x40000000, 0x400fffff), "a hole for a device of tomorrow");
-	need(map_ram(&vm), "map guest RAM");
-	need(!attach(&vm.dev[0], vm.ioas[0]), "attach");
-	start_device(&vm, &vm.dev[0]);
-	set_reg(&vm, offsetof(struct kvm_regs, regs.pc), vm.ram[0].start);
-
-	check(call(&vm, OP_IRQS, 0, 100, 0) == 100, "100 interrupts to the guest");
+	start_vm(&vm);
 	check(!call(&vm, OP_DMA, 0, vm.ram[0].start + 2 * MIB, vm.ram[1].last + 1 - MIB),
 	      "DMA from the first piece to the last one");
 
@@ -563,11 +574,7 @@ static void with_window(const char *program, char **bdf)
 	char why[200];
 	int num;
 
-	need(vm.iommufd >= 0, "/dev/iommu");
-	address_spaces(&vm);
-	create_vm(&vm);
-	load(&vm, program);
-	bind_device(&vm, 0, bdf[0]);
+	new_vm(&vm, program, bdf[0]);
 	num = choose_window(&vm, vm.dev[0].id, GUEST_DIST, MIB);
 	old_kernel = num == -ENOTTY;
 	check_new(!num, "another window, in one call");
@@ -577,11 +584,7 @@ static void with_window(const char *program, char **bdf)
 	check(num > 0 && plan_ram(&vm, ranges, num) && vm.num_ram == 1, "RAM is in one piece");
 	check(!explain(&vm, vm.dev[0].id, vm.ram, vm.num_ram, why, sizeof(why)),
 	      "IOMMU_IOAS_CHECK has nothing against it");
-	need(map_ram(&vm), "map guest RAM");
-	need(!attach(&vm.dev[0], vm.ioas[0]), "attach");
-	start_device(&vm, &vm.dev[0]);
-	set_reg(&vm, offsetof(struct kvm_regs, regs.pc), vm.ram[0].start);
-	check(call(&vm, OP_IRQS, 0, 100, 0) == 100, "100 interrupts to the guest");
+	start_vm(&vm);
 	check(!call(&vm, OP_DMA, 0, 0x7fff000, 0x8000000), "DMA to where the driver's window was");
 	under_moves(&vm, 1, 300, 4);
 }

@@ -20,19 +20,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-enum {
-	EDU_RAISE = 0x60,
-	EDU_ACK = 0x64,
-	EDU_SRC = 0x80,
-	EDU_DST = 0x88,
-	EDU_COUNT = 0x90,
-	EDU_CMD = 0x98,
-	EDU_BUFFER = 0x40000,
-	EDU_RUN = 1,
-	EDU_TO_RAM = 2,
-	/* QEMU 7.2 refuses the whole buffer of 4096 */
-	LENGTH = 2048,
-};
+#include "../../../clients/edu.h"
 
 static volatile uint8_t *bar;
 
