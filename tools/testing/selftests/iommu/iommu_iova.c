@@ -90,14 +90,12 @@ FIXTURE_VARIANT_ADD(iova, wraparound_lazy)
 
 FIXTURE_SETUP(iova)
 {
+	const char *missing;
 	int rc;
 
-	rc = iova_find_edu(&self->func, self->group, sizeof(self->group));
-	if (rc == -ENODEV)
-		SKIP(return, "no edu device behind an IOMMU");
-	if (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0))
-		SKIP(return, "no iova_edu, or no iova_alloc in sysfs");
-	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, iova_test_edu(&self->func, self->group, &missing));
+	if (missing)
+		SKIP(return, "%s", missing);
 
 	rc = iova_set_policy(self->group, variant->policy, variant->type);
 	if (rc == -ENOTSUP)
@@ -290,14 +288,11 @@ FIXTURE(iova_change)
 
 FIXTURE_SETUP(iova_change)
 {
-	int rc;
+	const char *missing;
 
-	rc = iova_find_edu(&self->func, self->group, sizeof(self->group));
-	if (rc == -ENODEV)
-		SKIP(return, "no edu device behind an IOMMU");
-	if (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0))
-		SKIP(return, "no iova_edu, or no iova_alloc in sysfs");
-	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, iova_test_edu(&self->func, self->group, &missing));
+	if (missing)
+		SKIP(return, "%s", missing);
 	self->ready = true;
 }
 

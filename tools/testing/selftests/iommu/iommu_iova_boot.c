@@ -54,15 +54,12 @@ FIXTURE(boot)
 
 FIXTURE_SETUP(boot)
 {
+	const char *missing;
 	unsigned int i;
-	int rc;
 
-	rc = iova_find_edu(&self->func, self->group, sizeof(self->group));
-	if (rc == -ENODEV)
-		SKIP(return, "no edu device behind an IOMMU");
-	if (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0))
-		SKIP(return, "no iova_edu, or no iova_alloc in sysfs");
-	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, iova_test_edu(&self->func, self->group, &missing));
+	if (missing)
+		SKIP(return, "%s", missing);
 
 	self->given = parameter("iommu.iova_alloc=", self->value,
 				sizeof(self->value));

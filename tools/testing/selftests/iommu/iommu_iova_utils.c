@@ -75,6 +75,18 @@ int iova_find_edu(struct edu_func *func, char *group, size_t size)
 	return rc < 0 ? rc : 0;
 }
 
+int iova_test_edu(struct edu_func *func, char *group, const char **missing)
+{
+	int rc = iova_find_edu(func, group, IOVA_PATH);
+
+	*missing = NULL;
+	if (rc == -ENODEV)
+		*missing = "no edu device behind an IOMMU";
+	if (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0))
+		*missing = "no iova_edu, or no iova_alloc in sysfs";
+	return *missing ? 0 : rc;
+}
+
 int iova_write_group(const char *group, const char *name, const char *value)
 {
 	char path[IOVA_PATH];

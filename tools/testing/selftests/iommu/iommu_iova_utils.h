@@ -49,6 +49,11 @@ int iova_group_path(const struct edu_func *func, char *group, size_t size);
  * none behind an IOMMU, -ENOENT if there is no driver iova_edu, or no iova_alloc.
  */
 int iova_find_edu(struct edu_func *func, char *group, size_t size);
+/*
+ * The same for the set-up of a test, @group has IOVA_PATH bytes. Where there is none to
+ * test with it returns 0, and @missing says why the test is skipped; else that is NULL.
+ */
+int iova_test_edu(struct edu_func *func, char *group, const char **missing);
 int iova_write_group(const char *group, const char *name, const char *value);
 /* Returns the length */
 int iova_read_group(const char *group, const char *name, char *buf,

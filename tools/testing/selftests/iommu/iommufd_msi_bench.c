@@ -327,10 +327,9 @@ static const char *const mock_kind_name[] = { "doorbells", "others", "hwpts",
 					      "groups" };
 
 /* One device with two HWPTs and one doorbell, plus @num of @kind */
-static int mock_bench_setup(struct mock_bench *b, enum mock_kind kind, int num)
+/* The device under test: attached, with a second HWPT and one page */
+static int mock_bench_device(struct mock_bench *b)
 {
-	__u32 stdev_id;
-	__u32 idev_id;
 	__u32 id;
 	int rc;
 	int i;
@@ -356,7 +355,44 @@ static int mock_bench_setup(struct mock_bench *b, enum mock_kind kind, int num)
 	}
 	if (rc)
 		return rc;
-	rc = mock_prepare(b, b->stdev_id, 0, &id);
+	return mock_prepare(b, b->stdev_id, 0, &id);
+}
+
+/* Another device with @num pages, in a page table that the first one never sees */
+static int mock_bench_others(struct mock_bench *b, int num)
+{
+	__u32 stdev_id;
+	__u32 idev_id;
+	__u32 id;
+	int rc;
+	int i;
+
+	rc = mock_device(b, b->hwpt[0], &stdev_id, &idev_id);
+	for (i = 0; i < num && !rc; i++)
+		rc = mock_prepare(b, stdev_id, i + 1, &id);
+	if (!rc)
+		rc = edu_hwpt_alloc(b->iommufd, idev_id, b->ioas, &id);
+	if (!rc) {
+		struct iommu_test_cmd cmd = {
+			.id = stdev_id,
+			.mock_domain_replace.pt_id = id,
+		};
+
+		rc = mock_cmd(b->iommufd, &cmd,
+			      IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE);
+	}
+	return rc;
+}
+
+static int mock_bench_setup(struct mock_bench *b, enum mock_kind kind, int num)
+{
+	__u32 stdev_id;
+	__u32 idev_id;
+	__u32 id;
+	int rc;
+	int i;
+
+	rc = mock_bench_device(b);
 	if (rc)
 		return rc;
 
@@ -366,21 +402,7 @@ static int mock_bench_setup(struct mock_bench *b, enum mock_kind kind, int num)
 			rc = mock_prepare(b, b->stdev_id, i, &id);
 		break;
 	case MOCK_OTHERS:
-		rc = mock_device(b, b->hwpt[0], &stdev_id, &idev_id);
-		for (i = 0; i < num && !rc; i++)
-			rc = mock_prepare(b, stdev_id, i + 1, &id);
-		/* In a page table that the device under test never sees */
-		if (!rc)
-			rc = edu_hwpt_alloc(b->iommufd, idev_id, b->ioas, &id);
-		if (!rc) {
-			struct iommu_test_cmd cmd = {
-				.id = stdev_id,
-				.mock_domain_replace.pt_id = id,
-			};
-
-			rc = mock_cmd(b->iommufd, &cmd,
-				      IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE);
-		}
+		rc = mock_bench_others(b, num);
 		break;
 	case MOCK_HWPTS:
 		for (i = 2; i < num && !rc; i++)

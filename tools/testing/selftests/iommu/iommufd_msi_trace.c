@@ -10,10 +10,10 @@
  * example.
  */
 #include <fcntl.h>
-#include <sys/mman.h>
 
 #include "iommu_trace.h"
 #include "iommufd_msi_utils.h"
+#include "iommufd_sizes.h"
 
 #define INSTANCE "iommufd_msi_trace"
 
@@ -24,15 +24,6 @@ static const char *const events[] = {
 	"iommufd_msi_refuse",
 	NULL
 };
-
-static __attribute__((constructor)) void setup_sizes(void)
-{
-	PAGE_SIZE = sysconf(_SC_PAGE_SIZE);
-	BUFFER_SIZE = PAGE_SIZE * 16;
-	buffer = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert(buffer != MAP_FAILED);
-}
 
 FIXTURE(iommufd_msi_trace)
 {

@@ -314,6 +314,16 @@ static void all_attach(struct __test_metadata *_metadata, struct nomem *nm,
 		ASSERT_EQ(0, edu_attach(&nm->dev[i], pt_id));
 }
 
+/* Only for want of memory, and only if an allocation did fail */
+static void check_refusal(struct __test_metadata *_metadata, int rc,
+			  bool failed, unsigned int nth)
+{
+	ASSERT_TRUE(refusal(rc)) {
+		TH_LOG("%s, allocation %u failed", strerror(-rc), nth);
+	}
+	ASSERT_TRUE(failed);
+}
+
 /* Replace @from by @to, without or with interrupts set up before */
 static void sweep_replace(struct __test_metadata *_metadata, struct nomem *nm,
 			  bool shared, int from, int to, bool irq)
@@ -334,12 +344,7 @@ static void sweep_replace(struct __test_metadata *_metadata, struct nomem *nm,
 		rc = attach(nm, nm->pt[to]);
 		failed = nomem_end();
 		if (rc) {
-			ASSERT_TRUE(refusal(rc))
-			{
-				TH_LOG("%s, allocation %u failed",
-				       strerror(-rc), nth);
-			}
-			ASSERT_TRUE(failed);
+			check_refusal(_metadata, rc, failed, nth);
 			refused++;
 		}
 		if (!irq)
@@ -400,12 +405,7 @@ TEST_F_TIMEOUT(nomem, attach, 1200)
 		rc = attach(nm, nm->pt[PT_IOAS0]);
 		failed = nomem_end();
 		if (rc) {
-			ASSERT_TRUE(refusal(rc))
-			{
-				TH_LOG("%s, allocation %u failed",
-				       strerror(-rc), nth);
-			}
-			ASSERT_TRUE(failed);
+			check_refusal(_metadata, rc, failed, nth);
 			refused++;
 			ASSERT_EQ(0, attach(nm, nm->pt[PT_IOAS0]));
 		}

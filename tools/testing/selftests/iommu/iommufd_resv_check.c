@@ -179,7 +179,6 @@ TEST_F(iommufd_resv, check_map)
 		region(MOCK_RESV_MSI, 0x5000000, 0x100000),
 		region(MOCK_RESV_DIRECT, 0x5000000, 0x200000),
 	};
-	struct iommu_iova_range hole = { 0x5100000, 0x6ffffff };
 	struct resv_check check;
 	struct dev dev = m_dev(resv, 2);
 
@@ -209,6 +208,30 @@ TEST_F(iommufd_resv, check_map)
 	m_check_map(0x5100000, 0x1000000);
 	m_conflict(RESERVED, 0x5100000, 0x51fffff, IOMMU_RESV_REGION_DIRECT,
 		   dev.id);
+
+	m_check_map(0, 0x10000);
+	m_conflict(APERTURE, 0, 0xffff, IOMMU_RESV_REGION_NONE, 0);
+	m_check_map(APERTURE_LAST + 1 - PAGE_SIZE, 2 * PAGE_SIZE);
+	m_conflict(APERTURE, APERTURE_LAST + 1, APERTURE_LAST + PAGE_SIZE,
+		   IOMMU_RESV_REGION_NONE, 0);
+
+	test_ioctl_destroy(dev.stdev_id);
+	m_check_map(0x5000000, 0x100000);
+	m_no_conflict();
+}
+
+/* A hole, a mapping and a region, lowest first */
+TEST_F(iommufd_resv, check_map_mixed)
+{
+	struct iommu_test_resv resv[] = {
+		region(MOCK_RESV_MSI, 0x5000000, 0x100000),
+		region(MOCK_RESV_DIRECT, 0x5000000, 0x200000),
+	};
+	struct iommu_iova_range hole = { 0x5100000, 0x6ffffff };
+	struct resv_check check;
+	struct dev dev = m_dev(resv, 2);
+
+	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
 	test_cmd_ioas_set_holes(self->ioas_id, &hole, 1);
 	m_check_map(0x5100000, 0x1000000);
 	ASSERT_EQ(2, check.num);
@@ -218,12 +241,6 @@ TEST_F(iommufd_resv, check_map)
 	m_check_map(0x5200000, 0x100000);
 	m_conflict(HOLE, 0x5200000, 0x52fffff, IOMMU_RESV_REGION_NONE, 0);
 	test_err_ioctl_ioas_map_fixed(EINVAL, buffer, PAGE_SIZE, 0x5200000);
-
-	m_check_map(0, 0x10000);
-	m_conflict(APERTURE, 0, 0xffff, IOMMU_RESV_REGION_NONE, 0);
-	m_check_map(APERTURE_LAST + 1 - PAGE_SIZE, 2 * PAGE_SIZE);
-	m_conflict(APERTURE, APERTURE_LAST + 1, APERTURE_LAST + PAGE_SIZE,
-		   IOMMU_RESV_REGION_NONE, 0);
 
 	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, 0x4ff0000);
 	m_check_map(0x4f00000, 0x200000);
@@ -238,10 +255,6 @@ TEST_F(iommufd_resv, check_map)
 		  check.conflicts[2].group_id);
 	EXPECT_EQ(0, check.conflicts[2].range_index);
 	EXPECT_EQ(IOMMU_IOVA_CONFLICT_NO_GROUP, check.conflicts[0].group_id);
-
-	test_ioctl_destroy(dev.stdev_id);
-	m_check_map(0x5000000, 0x100000);
-	m_no_conflict();
 }
 
 TEST_F(iommufd_resv, check_errors)

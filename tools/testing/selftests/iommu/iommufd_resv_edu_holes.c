@@ -5,21 +5,15 @@
  */
 #include "iommufd_resv_edu_fixture.h"
 
-/* Room for a device that comes later */
-TEST_F(resv, holes)
+/* What a VMM does: it keeps free all that the device may not use */
+static __u32 holes_of(const struct regions *regions,
+		      struct iommu_iova_range *holes)
 {
-	struct iommu_iova_range holes[MAX_REGIONS];
-	struct check check;
-	struct ranges before = {};
-	struct ranges after = {};
-	int fd = self->iommufd;
 	__u32 num = 0;
 	__u32 i;
 
-	/* What a VMM does: it keeps free all that the device may not use */
-	for (i = 0; i != self->regions.num; i++) {
-		const struct iommu_resv_region_info *info =
-			&self->regions.info[i];
+	for (i = 0; i != regions->num; i++) {
+		const struct iommu_resv_region_info *info = &regions->info[i];
 
 		if (!is_enforced(info) || info->last == ~0ULL)
 			continue;
@@ -32,6 +26,20 @@ TEST_F(resv, holes)
 		holes[num].start = info->start;
 		holes[num++].last = info->last;
 	}
+	return num;
+}
+
+/* Room for a device that comes later */
+TEST_F(resv, holes)
+{
+	struct iommu_iova_range holes[MAX_REGIONS];
+	struct check check;
+	struct ranges before = {};
+	struct ranges after = {};
+	int fd = self->iommufd;
+	__u32 i, num;
+
+	num = holes_of(&self->regions, holes);
 	if (!num)
 		SKIP(return, "the device has no enforced region");
 	ASSERT_EQ(0, set_holes(fd, self->ioas[0], holes, num));

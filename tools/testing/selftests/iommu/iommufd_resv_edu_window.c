@@ -34,20 +34,13 @@ TEST_F(resv, no_window)
 		ASSERT_IRQ(&self->dev);
 }
 
-/*
- * The window is moved. Everything tells the new one, MSIs go through it,
- * and the old one is like any other IOVA.
- */
-static void moved_window(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(resv) * self, __u64 start, __u64 mib)
+/* Everything tells that the window is there, and that there is no other one */
+static void window_is_told(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(resv) * self, __u64 start, __u64 mib)
 {
 	const struct iommu_resv_region_info *window;
-	__u64 last = start + mib * MiB - 1;
-	struct check check;
 	struct regions regions;
 	int fd = self->iommufd;
-	__u32 hwpt[2];
-	int i;
 
 	ASSERT_TRUE(window_is(fd, self->dev.dev_id, IOMMU_MSI_WINDOW_CHOSEN,
 			      start, mib));
@@ -55,14 +48,22 @@ static void moved_window(struct __test_metadata *_metadata,
 	window = find_type(&regions, IOMMU_RESV_REGION_SW_MSI);
 	ASSERT_NE(NULL, window);
 	ASSERT_EQ(start, window->start);
-	ASSERT_EQ(last, window->last);
+	ASSERT_EQ(start + mib * MiB - 1, window->last);
 	ASSERT_EQ(IOMMU_RESV_REGION_ENFORCED | IOMMU_RESV_REGION_CHOSEN,
 		  window->flags);
 	ASSERT_EQ(self->window->prot, window->prot);
 	/* No other window is in the list */
 	ASSERT_EQ(self->regions.num, regions.num);
+}
 
-	/* The old one is free before attach... */
+/* The device is attached, and the old window is like any other IOVA */
+static void old_window_is_free(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(resv) * self)
+{
+	int fd = self->iommufd;
+	int i;
+
+	/* Before attach... */
 	for (i = 0; i != 2; i++)
 		ASSERT_EQ(0, edu_map(fd, self->ioas[i], self->buf,
 				     SW_MSI_LAST + 1 - SW_MSI_START,
@@ -71,7 +72,6 @@ static void moved_window(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[0]));
 	ASSERT_EQ(0, edu_irq_on(&self->dev));
 	ASSERT_IRQ(&self->dev);
-	ASSERT_TRUE(msi_is_in(&self->dev, start, last));
 
 	/* ...and after it */
 	ASSERT_EQ(0, edu_unmap(fd, self->ioas[0], SW_MSI_START,
@@ -80,8 +80,15 @@ static void moved_window(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, edu_map(fd, self->ioas[0], self->buf,
 			     SW_MSI_LAST + 1 - SW_MSI_START, SW_MSI_START));
 	ASSERT_IRQ(&self->dev);
+}
 
-	/* The new one is not */
+static void new_window_is_taken(struct __test_metadata *_metadata,
+				FIXTURE_DATA(resv) * self, __u64 start,
+				__u64 last)
+{
+	struct check check;
+	int fd = self->iommufd;
+
 	ASSERT_EQ(0, check_map(fd, self->ioas[0], last + 1 - self->page,
 			       2 * self->page, &check));
 	ASSERT_TRUE(conflict_is(&check, IOMMU_IOVA_CONFLICT_RESERVED,
@@ -93,11 +100,17 @@ static void moved_window(struct __test_metadata *_metadata,
 				   last + 1 - self->page));
 	ASSERT_EQ(0,
 		  edu_map(fd, self->ioas[0], self->buf, self->page, last + 1));
+}
 
-	/* Replace, detach and attach keep it */
+static void attaches_keep_interrupts(struct __test_metadata *_metadata,
+				     FIXTURE_DATA(resv) * self)
+{
+	__u32 hwpt[2];
+	int i;
+
 	for (i = 0; i != 2; i++)
-		ASSERT_EQ(0, edu_hwpt_alloc(fd, self->dev.dev_id, self->ioas[i],
-					    &hwpt[i]));
+		ASSERT_EQ(0, edu_hwpt_alloc(self->iommufd, self->dev.dev_id,
+					    self->ioas[i], &hwpt[i]));
 	for (i = 0; i != 6; i++) {
 		ASSERT_EQ(0, edu_attach(&self->dev, i & 2 ? hwpt[i & 1] :
 							    self->ioas[i & 1]));
@@ -108,6 +121,19 @@ static void moved_window(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, edu_attach(&self->dev, self->ioas[i & 1]));
 		ASSERT_IRQ(&self->dev);
 	}
+}
+
+/* The window is moved, and MSIs go through the new one */
+static void moved_window(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(resv) * self, __u64 start, __u64 mib)
+{
+	__u64 last = start + mib * MiB - 1;
+
+	window_is_told(_metadata, self, start, mib);
+	old_window_is_free(_metadata, self);
+	ASSERT_TRUE(msi_is_in(&self->dev, start, last));
+	new_window_is_taken(_metadata, self, start, last);
+	attaches_keep_interrupts(_metadata, self);
 	ASSERT_TRUE(msi_is_in(&self->dev, start, last));
 }
 

@@ -15,8 +15,6 @@ TEST_F(iommufd_resv, holes)
 		{ 0x6000000, 0x60fffff },
 		{ 0x5000000, 0x50fffff },
 	};
-	struct iommu_test_resv resv =
-		region(MOCK_RESV_DIRECT, 0x5000000, 0x100000);
 	struct iommu_iova_range ranges[4], allowed = { 0x5000000, 0x5000001 };
 	struct iommu_ioas_get_holes bad = {
 		.size = sizeof(bad),
@@ -24,10 +22,8 @@ TEST_F(iommufd_resv, holes)
 		.__reserved = 1,
 	};
 	struct resv_check check;
-	struct dev dev;
-	__u32 num = 4;
+	__u32 num = 0;
 
-	num = 0;
 	test_cmd_ioas_get_holes(self->ioas_id, NULL, &num);
 	EXPECT_EQ(0, num);
 	test_cmd_ioas_set_holes(self->ioas_id, holes, 2);
@@ -57,8 +53,23 @@ TEST_F(iommufd_resv, holes)
 	m_check_map(0x4000000, 0x2000000);
 	m_conflict(HOLE, 0x5000000, 0x50fffff, IOMMU_RESV_REGION_NONE, 0);
 	test_err_ioas_allow_iovas(EADDRINUSE, self->ioas_id, &allowed, 1);
+}
 
-	/* A device that needs one, plugged later */
+/* A device that needs one comes, and the hole goes before the device does */
+TEST_F(iommufd_resv, holes_plugged)
+{
+	struct iommu_iova_range holes[] = {
+		{ 0x6000000, 0x60fffff },
+		{ 0x5000000, 0x50fffff },
+	};
+	struct iommu_test_resv resv =
+		region(MOCK_RESV_DIRECT, 0x5000000, 0x100000);
+	struct iommu_iova_range ranges[4];
+	struct resv_check check;
+	__u32 num = 4;
+	struct dev dev;
+
+	test_cmd_ioas_set_holes(self->ioas_id, holes, 2);
 	dev = m_dev(&resv, 1);
 	test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, 0x4000000);
 	m_check_device(dev.id);
@@ -70,7 +81,6 @@ TEST_F(iommufd_resv, holes)
 	holes[0].last = 0x5080000;
 	test_cmd_ioas_set_holes(self->ioas_id, holes, 1);
 	/* Regions of the device are no holes */
-	num = 4;
 	test_cmd_ioas_get_holes(self->ioas_id, ranges, &num);
 	ASSERT_EQ(1, num);
 	EXPECT_EQ(0x5080000, ranges[0].start);

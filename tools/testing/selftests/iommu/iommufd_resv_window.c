@@ -16,11 +16,7 @@ TEST_F(iommufd_resv, window)
 		.regions = (uintptr_t)&info,
 	};
 	__u32 flags = IOMMU_RESV_REGION_ENFORCED | IOMMU_RESV_REGION_CHOSEN;
-	struct iommu_iova_range ranges[3], ioas_ranges[3];
-	struct iommu_test_pte pte;
-	__u32 msi_id, hwpt_id, num = 3;
 	struct dev dev;
-	__u64 addr;
 
 	if (msi_missing(self->fd))
 		SKIP(return, NO_SW_MSI);
@@ -40,6 +36,31 @@ TEST_F(iommufd_resv, window)
 	test_cmd_device_resv_regions(&cmd);
 	ASSERT_EQ(1, cmd.num_regions);
 	expect_region(_metadata, &info, &resv, flags);
+
+	/* Back to what the driver says */
+	test_cmd_reset_window(dev.id);
+	test_cmd_window(DRIVER, dev.id, WINDOW_START, WINDOW_LENGTH);
+	resv = region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH);
+	test_cmd_device_resv_regions(&cmd);
+	expect_region(_metadata, &info, &resv, IOMMU_RESV_REGION_ENFORCED);
+	test_cmd_mock_device_attach(dev.stdev_id, self->ioas2_id, NULL);
+}
+
+/* Doorbells are mapped in the window that was chosen, and then it stays */
+TEST_F(iommufd_resv, window_in_use)
+{
+	struct iommu_test_resv resv =
+		region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH);
+	struct iommu_iova_range ranges[3], ioas_ranges[3];
+	struct iommu_test_pte pte;
+	__u32 msi_id, hwpt_id, num = 3;
+	struct dev dev;
+	__u64 addr;
+
+	if (msi_missing(self->fd))
+		SKIP(return, NO_SW_MSI);
+	dev = m_dev(&resv, 1);
+	test_cmd_set_window(dev.id, 0x20000000, 4 * MIB);
 	test_cmd_device_iova_ranges(dev.id, ranges, &num);
 	ASSERT_EQ(2, num);
 
@@ -69,13 +90,8 @@ TEST_F(iommufd_resv, window)
 	test_err_reset_window(EBUSY, dev.id);
 	test_cmd_window(CHOSEN, dev.id, 0x20000000, 4 * MIB);
 	test_cmd_msi_unprepare(dev.stdev_id, msi_id);
-
-	/* Back to what the driver says */
 	test_cmd_reset_window(dev.id);
 	test_cmd_window(DRIVER, dev.id, WINDOW_START, WINDOW_LENGTH);
-	resv = region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH);
-	test_cmd_device_resv_regions(&cmd);
-	expect_region(_metadata, &info, &resv, IOMMU_RESV_REGION_ENFORCED);
 	test_cmd_mock_device_attach(dev.stdev_id, self->ioas2_id, NULL);
 }
 
@@ -216,8 +232,8 @@ TEST_F(iommufd_resv, window_blame)
 	__u64 low_end = (__u64)MOCK_APERTURE_LOW_LAST + 1;
 	struct iommu_msi_window short_cmd;
 	struct resv_window window;
-	__u32 group, msi_id;
 	struct dev dev, low;
+	__u32 group;
 
 	if (msi_missing(self->fd))
 		SKIP(return, NO_SW_MSI);
@@ -259,9 +275,26 @@ TEST_F(iommufd_resv, window_blame)
 	short_cmd.entry_size = sizeof(window.conflicts[0]);
 	short_cmd.conflicts = 0;
 	EXPECT_ERRNO(EFAULT, ioctl(self->fd, IOMMU_MSI_WINDOW, &short_cmd));
+}
 
-	/* In use by a sibling, and by an interrupt */
-	test_cmd_msi_prepare(low.stdev_id, doorbell(0), NULL, &msi_id);
+/* In use by an interrupt, and by a sibling */
+TEST_F(iommufd_resv, window_busy)
+{
+	struct iommu_test_resv resv[] = {
+		region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH),
+		region(MOCK_RESV_DIRECT, 0x30000000, 0x4000),
+	};
+	struct resv_window window;
+	struct dev dev, sibling;
+	__u32 group, msi_id;
+
+	if (msi_missing(self->fd))
+		SKIP(return, NO_SW_MSI);
+	dev = m_dev(resv, 1);
+	sibling = make_dev(_metadata, self->fd, resv, 2, 0, &dev);
+	group = group_id(_metadata, self->fd, dev.id);
+
+	test_cmd_msi_prepare(sibling.stdev_id, doorbell(0), NULL, &msi_id);
 	EXPECT_ERRNO(EBUSY,
 		     _test_cmd_msi_window(self->fd, IOMMU_MSI_WINDOW_OP_SET,
 					  dev.id, 0x2000000, MIB, &window));
@@ -269,18 +302,15 @@ TEST_F(iommufd_resv, window_blame)
 	m_window_conflict(0, BUSY, WINDOW_START,
 			  WINDOW_START + WINDOW_LENGTH - 1,
 			  IOMMU_RESV_REGION_SW_MSI, 0);
-	test_cmd_msi_unprepare(low.stdev_id, msi_id);
-	test_ioctl_destroy(low.stdev_id);
-	sibling_resv[1].start = 0x30000000;
-	low = make_dev(_metadata, self->fd, sibling_resv, 2, 0, &dev);
-	test_cmd_mock_device_attach(low.stdev_id, self->ioas_id, NULL);
+	test_cmd_msi_unprepare(sibling.stdev_id, msi_id);
+	test_cmd_mock_device_attach(sibling.stdev_id, self->ioas_id, NULL);
 	EXPECT_ERRNO(EBUSY,
 		     _test_cmd_msi_window(self->fd, IOMMU_MSI_WINDOW_OP_RESET,
 					  dev.id, 0, 0, &window));
 	EXPECT_EQ(1, window.cmd.num_conflicts);
 	m_window_conflict(0, BUSY, WINDOW_START,
 			  WINDOW_START + WINDOW_LENGTH - 1,
-			  IOMMU_RESV_REGION_SW_MSI, low.id);
+			  IOMMU_RESV_REGION_SW_MSI, sibling.id);
 	test_cmd_window(DRIVER, dev.id, WINDOW_START, WINDOW_LENGTH);
 }
 

@@ -455,6 +455,69 @@ static bool find_devices(struct edu_func *first, struct edu_func *second)
 	return found == 2;
 }
 
+/* The map of guest RAM, before anything is mapped or attached */
+static void plan_vm(struct vmm *vmm, struct edu_dev *first,
+		    const struct edu_func *func)
+{
+	step(choose_window(vmm), "a window for MSIs at %#llx", WINDOW_START);
+	step(edu_open_bind(first, func, vmm->iommufd),
+	     "bind the first device, %s", func->bdf);
+	step(read_regions(vmm, first), "read its regions");
+	step(plan_ram(vmm), "a map with %llu MiB of guest RAM",
+	     vmm->ram_size / MiB);
+}
+
+static void start_vm(struct vmm *vmm, struct edu_dev *first)
+{
+	step(edu_ioas_alloc(vmm->iommufd, &vmm->ioas), "an address space");
+	step(check_fit(vmm, vmm->ioas, first, true),
+	     "the device and the map fit, before anything is there");
+	if (vmm->old_kernel)
+		ksft_test_result_skip("declare holes: none on this kernel\n");
+	else
+		step(declare_holes(vmm), "declare holes");
+	step(promise_ram(vmm), "promise that RAM stays usable");
+	step(alloc_ram(vmm) ?: map_ram(vmm, vmm->ioas), "map guest RAM");
+	step(check_fit(vmm, vmm->ioas, first, false), "the first device fits");
+	step(edu_attach(first, vmm->ioas), "attach it, which pins guest RAM");
+	step(edu_irq_on(first) ?: take_interrupt(first),
+	     "an interrupt arrives");
+}
+
+static void plug_second(struct vmm *vmm, struct edu_dev *second,
+			struct edu_func *func)
+{
+	step(plug(func), "a second device is plugged, %s", func->bdf);
+	step(edu_open_bind(second, func, vmm->iommufd) ?:
+		     check_fit(vmm, vmm->ioas, second, false),
+	     "bind it, it fits");
+	step(edu_attach(second, vmm->ioas), "attach it too");
+	step(edu_irq_on(second) ?: take_interrupt(second),
+	     "its interrupt arrives");
+}
+
+/*
+ * A guest with a virtual IOMMU moves devices between address spaces.
+ * Interrupts need not be set up again.
+ */
+static void move_first(struct vmm *vmm, struct edu_dev *first,
+		       struct edu_dev *second)
+{
+	__u32 other_ioas;
+	int rc;
+
+	rc = edu_ioas_alloc(vmm->iommufd, &other_ioas) ?:
+	     map_ram(vmm, other_ioas) ?:
+	     check_fit(vmm, other_ioas, first, false);
+	step(rc, "guest RAM in another address space, the first device fits");
+	step(edu_attach(first, other_ioas), "replace its address space");
+	rc = take_interrupt(first) ?: take_interrupt(second);
+	if (rc && vmm->old_kernel)
+		ksft_test_result_skip("interrupts: lost by a replace here\n");
+	else
+		step(rc, "interrupts of both arrive");
+}
+
 int main(void)
 {
 	struct vmm vmm = {
@@ -462,7 +525,6 @@ int main(void)
 	};
 	struct edu_func first_func, second_func;
 	struct edu_dev first, second;
-	__u32 other_ioas;
 	int rc;
 
 	ksft_print_header();
@@ -478,51 +540,11 @@ int main(void)
 	vmm.iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (vmm.iommufd < 0)
 		ksft_exit_fail_msg("/dev/iommu: %s\n", strerror(errno));
-	step(choose_window(&vmm), "a window for MSIs at %#llx", WINDOW_START);
-	step(edu_open_bind(&first, &first_func, vmm.iommufd),
-	     "bind the first device, %s", first_func.bdf);
-	step(read_regions(&vmm, &first), "read its regions");
-	step(plan_ram(&vmm), "a map with %llu MiB of guest RAM",
-	     vmm.ram_size / MiB);
 
-	step(edu_ioas_alloc(vmm.iommufd, &vmm.ioas), "an address space");
-	step(check_fit(&vmm, vmm.ioas, &first, true),
-	     "the device and the map fit, before anything is there");
-	if (vmm.old_kernel)
-		ksft_test_result_skip("declare holes: none on this kernel\n");
-	else
-		step(declare_holes(&vmm), "declare holes");
-	step(promise_ram(&vmm), "promise that RAM stays usable");
-	step(alloc_ram(&vmm) ?: map_ram(&vmm, vmm.ioas), "map guest RAM");
-	step(check_fit(&vmm, vmm.ioas, &first, false),
-	     "the first device fits");
-	step(edu_attach(&first, vmm.ioas), "attach it, which pins guest RAM");
-	step(edu_irq_on(&first) ?: take_interrupt(&first),
-	     "an interrupt arrives");
-
-	step(plug(&second_func), "a second device is plugged, %s",
-	     second_func.bdf);
-	step(edu_open_bind(&second, &second_func, vmm.iommufd) ?:
-		     check_fit(&vmm, vmm.ioas, &second, false),
-	     "bind it, it fits");
-	step(edu_attach(&second, vmm.ioas), "attach it too");
-	step(edu_irq_on(&second) ?: take_interrupt(&second),
-	     "its interrupt arrives");
-
-	/*
-	 * A guest with a virtual IOMMU moves devices between address spaces.
-	 * Interrupts need not be set up again.
-	 */
-	rc = edu_ioas_alloc(vmm.iommufd, &other_ioas) ?:
-	     map_ram(&vmm, other_ioas) ?:
-	     check_fit(&vmm, other_ioas, &first, false);
-	step(rc, "guest RAM in another address space, the first device fits");
-	step(edu_attach(&first, other_ioas), "replace its address space");
-	rc = take_interrupt(&first) ?: take_interrupt(&second);
-	if (rc && vmm.old_kernel)
-		ksft_test_result_skip("interrupts: lost by a replace here\n");
-	else
-		step(rc, "interrupts of both arrive");
+	plan_vm(&vmm, &first, &first_func);
+	start_vm(&vmm, &first);
+	plug_second(&vmm, &second, &second_func);
+	move_first(&vmm, &first, &second);
 
 	edu_close(&second);
 	edu_close(&first);
