@@ -14,7 +14,8 @@
  * hold   Write "<bytes> <mappings> <bits>": maps a buffer of so many bytes so often,
  *        or as often as there is room, for a DMA mask of so many bits. Read: how
  *        often the last write did. All of it stays mapped until a 0 is written, or
- *        the driver goes. This does as well with any other PCI device.
+ *        the driver goes; "0 <n>" lets go what the oldest n writes mapped. This does
+ *        as well with any other PCI device.
  * bench  Write "<bytes> <mappings> <times> <CPUs>": each of so many CPUs maps and
  *        unmaps so many bytes so often, with so many other pages mapped. Read:
  *        nanoseconds for each time, the CPUs running side by side.
@@ -248,10 +249,16 @@ static void edu_release(struct iova_edu *edu, struct edu_hold *hold)
 		free_pages_exact(hold->buf, hold->bytes);
 }
 
-static void edu_release_all(struct iova_edu *edu)
+static void edu_release_oldest(struct iova_edu *edu, unsigned int num)
 {
-	while (edu->num_holds)
-		edu_release(edu, &edu->holds[--edu->num_holds]);
+	unsigned int i;
+
+	num = min(num, edu->num_holds);
+	for (i = 0; i < num; i++)
+		edu_release(edu, &edu->holds[i]);
+	edu->num_holds -= num;
+	memmove(edu->holds, &edu->holds[num],
+		edu->num_holds * sizeof(*edu->holds));
 }
 
 static int edu_hold(struct iova_edu *edu, unsigned int bytes,
@@ -306,9 +313,9 @@ static ssize_t hold_write(struct file *file, const char __user *ubuf,
 	if (copy_from_user(buf, ubuf, count))
 		return -EFAULT;
 	ret = sscanf(buf, "%u %u %u", &bytes, &mappings, &bits);
-	if (ret == 1 && !bytes) {
+	if ((ret == 1 || ret == 2) && !bytes) {
 		mutex_lock(&edu->lock);
-		edu_release_all(edu);
+		edu_release_oldest(edu, ret == 2 ? mappings : EDU_MAX_HOLDS);
 		mutex_unlock(&edu->lock);
 		return count;
 	}
@@ -635,7 +642,7 @@ static void iova_edu_remove(struct pci_dev *pdev)
 	struct iova_edu *edu = pci_get_drvdata(pdev);
 
 	debugfs_remove(edu->dir);
-	edu_release_all(edu);
+	edu_release_oldest(edu, EDU_MAX_HOLDS);
 	pci_clear_master(pdev);
 	__free_page(edu->pages[0]);
 	__free_page(edu->pages[1]);

@@ -391,16 +391,21 @@ TEST_F_TIMEOUT(disk, pressure, 600)
 		EXPECT_EQ(before.cursor_high, after.cursor_high);
 	}
 
-	/* Nothing is left there: the disk goes on above */
+	/*
+	 * Nothing is left there: the disk goes on above. QEMU's NVMe refuses an SGL
+	 * that ends at the last address of 64 bits, where today's policy begins.
+	 */
 	held = iova_edu_hold(&self->pair[1], getpagesize(), 100000, 32);
 	EXPECT_LT(0, held);
+	if (!variant->wraps)
+		ASSERT_EQ(1, iova_edu_hold(&self->pair[1], 4 << 20, 1, 64));
 	load_run(_metadata, node, times);
 	if (variant->wraps) {
 		ASSERT_EQ(1, read_pair(self, &after));
 		EXPECT_LT(before.cursor_high, after.cursor_high);
 	}
 
-	EXPECT_EQ(0, iova_edu_let_go(&self->pair[1]));
+	EXPECT_EQ(0, iova_edu_write(&self->pair[1], "hold", "0 2"));
 	load_run(_metadata, node, times);
 	if (variant->wraps) {
 		ASSERT_EQ(1, read_pair(self, &after));
