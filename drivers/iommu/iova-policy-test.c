@@ -10,9 +10,11 @@
 #include <kunit/test.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
+#include <linux/string.h>
 #include <linux/xarray.h>
 
 #include "dma-iommu.h"
@@ -270,9 +272,10 @@ static void policy_add_device(struct kunit *test, enum iommu_iova_policy policy,
 
 	if (!dev->iommu_group || !dev->dma_iommu)
 		kunit_skip(test, "the default domain is not one of the DMA API");
+	if (strstr(saved_command_line, "iommu.iova_alloc="))
+		kunit_skip(test, "the command line asks for a policy");
 	domain = iommu_get_dma_domain(dev);
-	if (iommu_dma_iova_policy(domain) != policy)
-		kunit_skip(test, "the command line asks for another policy");
+	KUNIT_ASSERT_EQ(test, policy, iommu_dma_iova_policy(domain));
 	/* As a write of DMA-FQ to the type of the group */
 	if (lazy && domain->type == IOMMU_DOMAIN_DMA) {
 		KUNIT_ASSERT_EQ(test, 0, iommu_dma_init_fq(domain));

@@ -104,7 +104,9 @@ const struct iova_policy_ops iova_policy_linear = {
  * @granule: Size of a page in bytes, a power of two not above PAGE_SIZE
  * @start_pfn: First page, not 0
  *
- * Return: 0 or a negative errno. After a failure there is nothing to destroy.
+ * Context: May sleep. Nobody else knows @space yet.
+ * Return: 0, -ENOMEM, or another error of the policy. After a failure there is
+ * nothing to destroy.
  */
 int iova_space_init(struct iova_space *space, const struct iova_policy_ops *ops,
 		    unsigned long granule, unsigned long start_pfn)
@@ -123,7 +125,9 @@ int iova_space_init(struct iova_space *space, const struct iova_policy_ops *ops,
 
 /**
  * iova_space_destroy() - Forget what is in an IOVA space
- * @space: The space. Nobody uses it any more.
+ * @space: The space
+ *
+ * Context: May sleep. Nobody uses @space any more.
  */
 void iova_space_destroy(struct iova_space *space)
 {
@@ -138,8 +142,9 @@ void iova_space_destroy(struct iova_space *space)
  * @pfn_lo: First page
  * @pfn_hi: Last page, inclusive
  *
+ * Context: May sleep. The callers take turns, but others may allocate and free.
  * Return: 0, -EBUSY if any of it is given out or reserved, -EINVAL if it is not
- * in the space, -ENOMEM.
+ * in the space, -ENOMEM
  */
 int iova_space_reserve(struct iova_space *space, unsigned long pfn_lo,
 		       unsigned long pfn_hi)

@@ -18,6 +18,7 @@
 #include <linux/prandom.h>
 #include <linux/vmalloc.h>
 
+#include "iommu-pages.h"
 #include "iova-wrap.h"
 
 #define START		5UL
@@ -52,6 +53,9 @@ struct wrap_test {
 	u64 now;
 	u64 deadline;
 	unsigned int num_flushes;
+	/* Page of a page table to be freed after a flush, and its count in that */
+	struct page *table;
+	int table_count;
 	/* Called in the middle of a flush that does not hold the lock */
 	void (*in_flush)(struct kunit *test);
 	struct kunit *test;
@@ -63,6 +67,9 @@ static void test_flush_iotlb(void *arg)
 	void (*in_flush)(struct kunit *test) = priv->in_flush;
 
 	priv->num_flushes++;
+	/* An IOMMU that walks the page table may still get there */
+	if (priv->table)
+		priv->table_count = page_count(priv->table);
 	memset(priv->tlb, 0, sizeof(priv->tlb));
 	if (in_flush) {
 		priv->in_flush = NULL;
@@ -240,6 +247,8 @@ static void test_free_lazy(struct kunit *test, unsigned long pfn,
 		priv->tlb[i] = true;
 		priv->unmapped_at[i] = priv->now;
 	}
+	if (priv->table)
+		list_add(&priv->table->lru, &freelist);
 	priv->space.ops->free_lazy(&priv->space, pfn, pages, &freelist);
 	model_free(priv, pfn, pages);
 	if (!priv->deadline)
@@ -722,6 +731,59 @@ static void wrap_test_wrap_in_flush(struct kunit *test)
 			priv->space.wrap->free_seq);
 }
 
+/* As the unmap of all that a page of the page table was for */
+static void free_with_table(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long pfn = test_alloc(test, 1, SPLIT - 1);
+
+	priv->table = __iommu_alloc_pages(GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, priv->table);
+	/* To look at it afterwards */
+	get_page(priv->table);
+	test_free_lazy(test, pfn, 1);
+	KUNIT_EXPECT_EQ(test, 2, page_count(priv->table));
+}
+
+static void expect_table_freed(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 2, priv->table_count);
+	KUNIT_EXPECT_EQ(test, 1, page_count(priv->table));
+	put_page(priv->table);
+	priv->table = NULL;
+}
+
+/* A page of the page table is freed after the flush, and not before */
+static void wrap_test_freelist(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long i;
+
+	/* When the period ends */
+	free_with_table(test);
+	test_tick(test, PERIOD - 1);
+	KUNIT_EXPECT_EQ(test, 2, page_count(priv->table));
+	test_tick(test, 1);
+	KUNIT_EXPECT_EQ(test, 1, priv->num_flushes);
+	expect_table_freed(test);
+
+	/* When the cursor wraps */
+	free_with_table(test);
+	for (i = 2; i < LOW_PAGES; i++)
+		test_free(test, test_alloc(test, 1, SPLIT - 1), 1);
+	KUNIT_EXPECT_EQ(test, 2, page_count(priv->table));
+	test_alloc(test, 1, SPLIT - 1);
+	KUNIT_EXPECT_EQ(test, 2, priv->num_flushes);
+	expect_table_freed(test);
+
+	/* When the domain goes */
+	free_with_table(test);
+	iova_space_destroy(&priv->space);
+	expect_table_freed(test);
+}
+
 struct test_block {
 	unsigned long pfn;
 	unsigned long pages;
@@ -948,6 +1010,7 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_stats),
 	KUNIT_CASE(wrap_test_lazy),
 	KUNIT_CASE(wrap_test_wrap_in_flush),
+	KUNIT_CASE(wrap_test_freelist),
 	KUNIT_CASE_SLOW(wrap_test_random),
 	KUNIT_CASE_SLOW(wrap_test_random_lazy),
 	KUNIT_CASE_SLOW(wrap_test_concurrent),

@@ -828,8 +828,11 @@ const struct iova_policy_ops iova_policy_wraparound = {
 /**
  * iova_wrap_set_flush() - Say how the IOTLB is flushed
  * @space: A space with the wraparound policy, before the first lazy free
- * @flush_iotlb: Flushes all of it, in any context
+ * @flush_iotlb: Flushes all of it, in any context. May be called with
+ *               &iova_wrap.lock held, and calls nothing of @space.
  * @arg: Argument for @flush_iotlb
+ *
+ * Context: Any, takes no lock. Nobody else uses @space yet.
  */
 void iova_wrap_set_flush(struct iova_space *space,
 			 void (*flush_iotlb)(void *arg), void *arg)
@@ -842,6 +845,8 @@ void iova_wrap_set_flush(struct iova_space *space,
  * iova_wrap_set_name() - Say what a space is for
  * @space: A space with the wraparound policy
  * @name: What traces and debugfs call it, is copied
+ *
+ * Context: Any, takes no lock. Nobody allocates in @space yet.
  */
 void iova_wrap_set_name(struct iova_space *space, const char *name)
 {
@@ -852,6 +857,9 @@ void iova_wrap_set_name(struct iova_space *space, const char *name)
  * iova_wrap_for_each() - Call a function for each space with the policy
  * @fn: The function, which may sleep
  * @arg: Second argument for it
+ *
+ * Context: May sleep. Holds the mutex of the list, which a space takes when it
+ * comes and goes: @fn finds each of them complete, and must not destroy one.
  */
 void iova_wrap_for_each(void (*fn)(struct iova_space *space, void *arg),
 			void *arg)
@@ -868,6 +876,8 @@ void iova_wrap_for_each(void (*fn)(struct iova_space *space, void *arg),
  * iova_wrap_get_stats() - Read what a space has seen
  * @space: A space with the wraparound policy
  * @stats: Filled in
+ *
+ * Context: Any, takes &iova_wrap.lock.
  */
 void iova_wrap_get_stats(struct iova_space *space,
 			 struct iova_wrap_stats *stats)

@@ -246,6 +246,8 @@ static void msi_holds_free(struct iommufd_msi_holds *holds)
 
 static void msi_slots_destroy(struct iommufd_msi_window *window)
 {
+	lockdep_assert_held(&window->table->lock);
+
 	if (window->slots != window->few)
 		kvfree(window->slots);
 }
@@ -278,6 +280,8 @@ static int msi_slots_grow(struct iommufd_msi_window *window)
 {
 	unsigned long size = window->size * 2;
 	struct iommufd_msi_page **slots;
+
+	lockdep_assert_held(&window->table->lock);
 
 	if (msi_should_fail())
 		return -ENOMEM;
@@ -546,6 +550,8 @@ static void msi_unmap_collected(struct msi_unmap *unmap)
 	struct iommufd_msi_holds *holds = unmap->holds;
 	size_t length = unmap->num * PAGE_SIZE;
 
+	lockdep_assert_held(&holds->window->table->lock);
+
 	WARN_ON(iommu_unmap_fast(holds->hwpt->common.domain,
 				 holds->window->base + unmap->slot * PAGE_SIZE,
 				 length, &unmap->gather) != length);
@@ -577,6 +583,8 @@ static void msi_trace_release(struct iommufd_msi_holds *holds,
 {
 	struct iommufd_msi_page *page;
 
+	lockdep_assert_held(&holds->window->table->lock);
+
 	if (!trace_iommufd_msi_unmap_enabled())
 		return;
 	page = msi_slot_page(holds->window, slot);
@@ -586,6 +594,8 @@ static void msi_trace_release(struct iommufd_msi_holds *holds,
 
 static void msi_release_slot(struct msi_unmap *unmap, unsigned long slot)
 {
+	lockdep_assert_held(&unmap->holds->window->table->lock);
+
 	if (count_dec(&unmap->holds->counts, slot))
 		return;
 	msi_trace_release(unmap->holds, slot);
@@ -622,6 +632,8 @@ static void msi_release_below(struct iommufd_msi_group *mg,
 static void msi_release_all(struct iommufd_msi_group *mg,
 			    struct iommufd_msi_holds *holds)
 {
+	lockdep_assert_held(&mg->table->lock);
+
 	msi_release_below(mg, holds, ULONG_MAX);
 }
 

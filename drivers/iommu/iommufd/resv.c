@@ -80,6 +80,8 @@ static void resv_take_out_window(struct iommufd_device *idev,
 	struct iommu_resv_region *cur, *next;
 	LIST_HEAD(taken_out);
 
+	lockdep_assert_held(&idev->igroup->lock);
+
 	list_for_each_entry_safe(cur, next, resv, list)
 		if (cur->type == IOMMU_RESV_SW_MSI &&
 		    (chosen || (cur->start >= start &&
@@ -135,6 +137,8 @@ static bool group_window_chosen(struct iommufd_group *igroup)
 {
 	unsigned long start, last;
 
+	lockdep_assert_held(&igroup->lock);
+
 	return igroup->choice.chosen &&
 	       iommufd_msi_group_window(&igroup->msi, &start, &last);
 }
@@ -144,6 +148,8 @@ static int resv_add_window(struct iommufd_group *igroup, struct list_head *resv)
 {
 	struct iommu_resv_region *region;
 	unsigned long start, last;
+
+	lockdep_assert_held(&igroup->lock);
 
 	if (!iommufd_msi_group_window(&igroup->msi, &start, &last))
 		return 0;

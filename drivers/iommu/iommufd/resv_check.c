@@ -271,6 +271,8 @@ static int check_regions(struct check *check, struct iommufd_device *idev,
 	struct iopt_range range;
 	int rc;
 
+	lockdep_assert_held(&check->iopt->iova_rwsem);
+
 	list_for_each_entry(region, resv, list) {
 		if (!iopt_region_range(region, &range))
 			continue;
@@ -295,6 +297,8 @@ static int check_outside(struct check *check, struct iommufd_device *idev,
 	unsigned int num, i;
 	int rc;
 
+	lockdep_assert_held(&check->iopt->iova_rwsem);
+
 	num = iopt_outside(start, last, outside);
 	for (i = 0; i != num; i++) {
 		rc = check_claim_range(&claim, &outside[i]);
@@ -305,27 +309,29 @@ static int check_outside(struct check *check, struct iommufd_device *idev,
 }
 
 static int check_window_aperture(struct check *check,
-				 struct iommufd_device *idev, u64 start,
-				 u64 last)
+				 struct iommufd_device *idev,
+				 u64 aperture_start, u64 aperture_last)
 {
 	struct iommu_iova_conflict info = check_blame(idev);
 	struct iopt_range window, outside[2];
 	unsigned int num, i;
 	int rc;
 
+	lockdep_assert_held(&idev->igroup->lock);
+
 	if (!iommufd_msi_group_window(&idev->igroup->msi, &window.start,
 				      &window.last))
 		return 0;
 	info.region_type = IOMMU_RESV_REGION_SW_MSI;
-	num = iopt_outside(start, last, outside);
+	num = iopt_outside(aperture_start, aperture_last, outside);
 	for (i = 0; i != num; i++) {
-		unsigned long first = max(window.start, outside[i].start);
-		unsigned long end = min(window.last, outside[i].last);
+		unsigned long start = max(window.start, outside[i].start);
+		unsigned long last = min(window.last, outside[i].last);
 
-		if (first > end)
+		if (start > last)
 			continue;
-		rc = check_add(check, info, IOMMU_IOVA_CONFLICT_APERTURE, first,
-			       end);
+		rc = check_add(check, info, IOMMU_IOVA_CONFLICT_APERTURE, start,
+			       last);
 		if (rc)
 			return rc;
 	}
@@ -371,6 +377,8 @@ static int check_one_device(struct check *check, struct iommufd_device *idev,
 	LIST_HEAD(resv);
 	int rc = 0;
 
+	lockdep_assert_held(&idev->igroup->lock);
+
 	if (!domain) {
 		rc = iommufd_device_get_aperture(idev, &start, &last,
 						 &check->out_flags);
@@ -407,6 +415,8 @@ static int check_window(struct check *check, struct iommufd_device *idev,
 	unsigned long start = 0, last;
 	struct iopt_range window;
 	int rc;
+
+	lockdep_assert_held(&idev->igroup->lock);
 
 	claim.info.region_type = IOMMU_RESV_REGION_SW_MSI;
 	if (!iommufd_msi_group_window(mg, &window.start, &window.last))
@@ -449,6 +459,8 @@ static int check_group(struct check *check, struct iommufd_device *idev,
 	bool idev_is_in = false;
 	struct iommufd_device *cur;
 	int rc;
+
+	lockdep_assert_held(&igroup->lock);
 
 	list_for_each_entry(cur, &igroup->device_list, group_item) {
 		if (cur == idev)
@@ -551,6 +563,8 @@ static int check_planned(const struct iopt_conflict *conflict, void *data)
 	struct iommu_iova_conflict info = claim->info;
 	const struct iopt_reserved_cause *cause = conflict->cause;
 	enum iommu_iova_conflict_kind kind = claim->mapped_kind;
+
+	lockdep_assert_held(&claim->check->iopt->iova_rwsem);
 
 	if (conflict->kind == IOPT_CONFLICT_ALIGNMENT) {
 		kind = IOMMU_IOVA_CONFLICT_ALIGNMENT;

@@ -67,6 +67,8 @@ static int group_driver_window(struct iommufd_group *igroup,
 	LIST_HEAD(resv);
 	int rc;
 
+	lockdep_assert_held(&igroup->lock);
+
 	rc = iommu_get_group_resv_regions(igroup->group, &resv);
 	if (!rc)
 		rc = resv_find_window(&resv, window);
@@ -220,6 +222,8 @@ static int group_find_window(struct iommufd_group *igroup,
 static struct iopt_range group_get_window(struct iommufd_group *igroup)
 {
 	struct iopt_range window = no_window;
+
+	lockdep_assert_held(&igroup->lock);
 
 	iommufd_msi_group_window(&igroup->msi, &window.start, &window.last);
 	return window;

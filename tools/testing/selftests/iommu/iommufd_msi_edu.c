@@ -29,6 +29,7 @@
  *                      and 15 for two of a group
  *   EDU_INFLIGHT_IRQS  interrupts in the in-flight test, 5000 by default
  *   EDU_SWAPS          replaces in the swap_often test, 1000 by default
+ *   EDU_ROUNDS         set-ups in irq_on_off and irq_refused, 1000 by default
  */
 #include <stdio.h>
 
@@ -187,10 +188,11 @@ TEST_F(msi, irq_while_detached)
 /* Nothing is used up by set-up and release */
 TEST_F_TIMEOUT(msi, irq_on_off, 120)
 {
+	int rounds = edu_env("EDU_ROUNDS", 1000);
 	int i;
 
 	ASSERT_EQ(0, edu_attach(&self->dev, self->pt[PT_IOAS0]));
-	for (i = 0; i != 1000; i++) {
+	for (i = 0; i != rounds; i++) {
 		ASSERT_EQ(0, edu_irq_on(&self->dev));
 		if (i % 10 == 0)
 			ASSERT_IRQ(&self->dev);
@@ -229,12 +231,13 @@ static int iommufd_fails(bool on)
 }
 
 /*
- * The step that maps the doorbell fails 1000 times. What was taken before
- * it (descriptors, LPIs or SPIs) must be given back each time: v2m has only 64
- * interrupts. [unwind]
+ * The step that maps the doorbell fails each time. What was taken before it
+ * (descriptors, LPIs or SPIs) must be given back: v2m has only 64 interrupts.
+ * [unwind]
  */
 TEST_F_TIMEOUT(msi, irq_refused, 300)
 {
+	int rounds = edu_env("EDU_ROUNDS", 1000);
 	int refused = 0;
 	int armed = 0;
 	int rc;
@@ -243,7 +246,7 @@ TEST_F_TIMEOUT(msi, irq_refused, 300)
 	if (iommufd_fails(true))
 		SKIP(return, "no fault injection for iommufd in this kernel");
 	ASSERT_EQ(0, edu_attach(&self->dev, self->pt[PT_IOAS0]));
-	for (i = 0; i != 1000; i++) {
+	for (i = 0; i != rounds; i++) {
 		armed = edu_write_file("/proc/thread-self/make-it-fail", "1");
 		if (armed)
 			break;
@@ -260,7 +263,7 @@ TEST_F_TIMEOUT(msi, irq_refused, 300)
 	ksft_print_msg("%d set-ups refused\n", refused);
 	if (!refused)
 		SKIP(return, "iommufd has no part in the set-up here");
-	ASSERT_EQ(1000, refused);
+	ASSERT_EQ(rounds, refused);
 
 	ASSERT_EQ(0, edu_irq_on(&self->dev));
 	ASSERT_IRQ_MSG("after the refused set-ups", &self->dev);

@@ -542,16 +542,20 @@ int edu_raise(struct edu_dev *dev, int timeout_ms)
 	return rc;
 }
 
-static int edu_dma(struct edu_dev *dev, __u64 src, __u64 dst, size_t len,
-		   __u64 cmd)
+static void edu_dma_start(struct edu_dev *dev, __u64 src, __u64 dst, size_t len,
+			  __u64 cmd)
 {
-	int i;
-
 	edu_write64(dev, EDU_REG_DMA_SRC, src);
 	edu_write64(dev, EDU_REG_DMA_DST, dst);
 	edu_write64(dev, EDU_REG_DMA_CNT, len);
 	edu_write64(dev, EDU_REG_DMA_CMD, cmd | EDU_DMA_RUN);
-	/* The model takes 100 ms for each run */
+}
+
+/* The model takes 100 ms for each run */
+static int edu_dma_wait(struct edu_dev *dev)
+{
+	int i;
+
 	for (i = 0; i != 1000; i++) {
 		if (!(edu_read64(dev, EDU_REG_DMA_CMD) & EDU_DMA_RUN))
 			return 0;
@@ -560,16 +564,32 @@ static int edu_dma(struct edu_dev *dev, __u64 src, __u64 dst, size_t len,
 	return -ETIMEDOUT;
 }
 
-int edu_dma_copy(struct edu_dev *dev, __u64 dst, __u64 src, size_t len)
+/* Several devices at the same time, device i with part i of @src and of @dst */
+int edu_dma_copy_all(struct edu_dev *devs, int num, __u64 dst, __u64 src,
+		     size_t len)
 {
-	int rc;
+	int rc = 0;
+	int i;
 
 	if (len > EDU_DMA_BUF_SIZE)
 		return -EINVAL;
-	rc = edu_dma(dev, src, EDU_DMA_BUF, len, 0);
+	for (i = 0; i != num; i++)
+		edu_dma_start(&devs[i], src + i * len, EDU_DMA_BUF, len, 0);
+	for (i = 0; i != num && !rc; i++)
+		rc = edu_dma_wait(&devs[i]);
 	if (rc)
 		return rc;
-	return edu_dma(dev, EDU_DMA_BUF, dst, len, EDU_DMA_TO_HOST);
+	for (i = 0; i != num; i++)
+		edu_dma_start(&devs[i], EDU_DMA_BUF, dst + i * len, len,
+			      EDU_DMA_TO_HOST);
+	for (i = 0; i != num && !rc; i++)
+		rc = edu_dma_wait(&devs[i]);
+	return rc;
+}
+
+int edu_dma_copy(struct edu_dev *dev, __u64 dst, __u64 src, size_t len)
+{
+	return edu_dma_copy_all(dev, 1, dst, src, len);
 }
 
 int edu_group_open(struct edu_dev *dev, const struct edu_func *func,

@@ -112,6 +112,8 @@ int edu_wait(struct edu_dev *dev, int timeout_ms);
 const char *edu_irq_result(int rc);
 /* Copy @len bytes (at most 4096) from @src to @dst through the device */
 int edu_dma_copy(struct edu_dev *dev, __u64 dst, __u64 src, size_t len);
+int edu_dma_copy_all(struct edu_dev *devs, int num, __u64 dst, __u64 src,
+		     size_t len);
 
 /* The legacy way: VFIO group and container (a container or an iommufd) */
 int edu_group_open(struct edu_dev *dev, const struct edu_func *func,
