@@ -12,11 +12,18 @@
  * the CD from before the change or the one from after it.
  *
  * In the end it must be the one from after it, whatever the caches hold.
+ *
+ * With domains of the driver at PASIDs, the model has a TLB too, by ASID, and the
+ * device has an ATC. Then the lookups end with the page table that DMA reaches.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/bitfield.h>
+#include <linux/io-pgtable.h>
 #include <linux/lockdep.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pci.h>
+#include <linux/sched/mm.h>
 
 #include "arm-smmu-v3.h"
 
@@ -24,6 +31,7 @@
 /* SSID 0 and PASIDs: in its L2 table, the first and last; in another one */
 #define NUM_SSIDS 4
 #define MAX_ALLOCS 8
+#define NUM_ASIDS 64
 
 /* Allocations get bus addresses from here on, far apart */
 #define DMA_BASE 0x100000000ULL
@@ -41,6 +49,14 @@ struct model_ssid {
 	bool has_cd;
 	u64 l1;
 	struct arm_smmu_cd cd;
+	/* The page table behind what the device got by ATS, 0 if there is none */
+	u64 atc;
+};
+
+/* What the TLB has of an ASID: a page table, 0 if there is none */
+struct model_tlb {
+	u16 asid;
+	u64 ttb;
 };
 
 struct model_stream {
@@ -60,7 +76,9 @@ enum model_use {
 
 struct model {
 	struct kunit *test;
-	struct device dev;
+	struct pci_dev pdev;
+	struct dev_iommu dev_iommu;
+	struct iommu_fwspec fwspec;
 	struct arm_smmu_device smmu;
 	struct arm_smmu_master master;
 	struct arm_smmu_stream streams[NUM_STREAMS];
@@ -73,6 +91,12 @@ struct model {
 	struct arm_smmu_cd cds[2][NUM_SSIDS];
 	/* No lookup may end in a fault */
 	bool hitless;
+
+	/* Domains of the driver are at PASIDs */
+	bool domains;
+	/* What DMA may reach, as with cds: 0 is a fault */
+	u64 to[2][NUM_SSIDS];
+	struct model_tlb tlb[NUM_ASIDS];
 
 	struct model_mem allocs[MAX_ALLOCS];
 	unsigned int num_allocs;
@@ -105,6 +129,13 @@ static const struct cd_test_param cd_test_params[] = {
 };
 
 KUNIT_ARRAY_PARAM_DESC(cd_test, cd_test_params, name);
+
+static const struct cd_test_param pasid_test_params[] = {
+	{ "linear", FORMAT_LINEAR, true },
+	{ "two levels", FORMAT_L2, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(pasid_test, pasid_test_params, name);
 
 /* The SMMU reads memory by bus address, within what has been allocated */
 static void *model_read(struct model *model, dma_addr_t dma, size_t size)
@@ -209,12 +240,85 @@ static bool model_is(const struct arm_smmu_cd *a, const struct arm_smmu_cd *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
+static u64 *model_tlb(struct model *model, u16 asid)
+{
+	unsigned int i;
+
+	for (i = 0; i != NUM_ASIDS; i++)
+		if (!model->tlb[i].ttb || model->tlb[i].asid == asid)
+			break;
+	KUNIT_ASSERT_LT(model->test, i, NUM_ASIDS);
+	model->tlb[i].asid = asid;
+	return &model->tlb[i].ttb;
+}
+
+/* The page table that DMA reaches by a CD */
+static u64 model_translate(struct model *model, const struct arm_smmu_cd *cd)
+{
+	u64 cd0 = le64_to_cpu(cd->data[0]);
+	u64 *ttb;
+
+	if (!(cd0 & CTXDESC_CD_0_V))
+		return 0;
+	/* EPD0 disables walks of the table, not what has been walked */
+	ttb = model_tlb(model, FIELD_GET(CTXDESC_CD_0_ASID, cd0));
+	if (!*ttb && !(cd0 & CTXDESC_CD_0_TCR_EPD0))
+		*ttb = le64_to_cpu(cd->data[1]) & CTXDESC_CD_1_TTB0_MASK;
+	return *ttb;
+}
+
+static void model_expect_to(struct model *model, unsigned int stream,
+			    unsigned int i, u64 to, bool done, const char *from)
+{
+	u64 old = model->to[0][i];
+	u64 new = model->to[1][i];
+
+	if (to == new)
+		return;
+	/* What does not change never faults */
+	if (!done && (to == old || (!to && old != new)))
+		return;
+	KUNIT_FAIL(model->test,
+		   "DMA of stream %u, SSID %u reaches 0x%llx by %s, not 0x%llx",
+		   stream, model->ssids[i], to, from, new);
+}
+
+/* The same with the TLB and the ATCs behind the CDs */
+static void model_look_dma(struct model *model, bool done)
+{
+	unsigned int stream, i, use;
+	u64 to;
+
+	for (stream = 0; stream != NUM_STREAMS; stream++)
+		for (i = 0; i != model->num_ssids; i++) {
+			u64 *atc = &model->cache[stream].ssids[i].atc;
+
+			/* That of SSID 0 is no matter of the CD tables */
+			if (*atc && model->ssids[i])
+				model_expect_to(model, stream, i, *atc, done,
+						"its ATC");
+			for (use = 0; use != NUM_USES; use++) {
+				struct arm_smmu_cd cd =
+					model_lookup(model, stream, i, use);
+
+				to = model_translate(model, &cd);
+				model_expect_to(model, stream, i, to, done,
+						"a CD");
+				*atc = *atc ?: to;
+			}
+		}
+}
+
 /* Look up all there is, in all ways. @done: the change is complete */
 static void model_look(struct model *model, bool done)
 {
 	static const struct arm_smmu_cd fault;
 	unsigned int stream, i, use;
 
+	if (model->domains) {
+		model_look_dma(model, done);
+		return;
+	}
 	for (stream = 0; stream != NUM_STREAMS; stream++)
 		for (i = 0; i != model->num_ssids; i++)
 			for (use = 0; use != NUM_USES; use++) {
@@ -242,7 +346,12 @@ static void model_look(struct model *model, bool done)
 
 static void model_drop_stream(struct model_stream *cache)
 {
-	memset(cache->ssids, 0, sizeof(cache->ssids));
+	unsigned int i;
+
+	for (i = 0; i != NUM_SSIDS; i++) {
+		cache->ssids[i].has_l1 = false;
+		cache->ssids[i].has_cd = false;
+	}
 }
 
 static void model_drop_ssid(struct model *model, struct model_stream *cache,
@@ -259,11 +368,37 @@ static void model_drop_ssid(struct model *model, struct model_stream *cache,
 	}
 }
 
+static void model_drop_asid(struct model *model, u16 asid)
+{
+	/* Or another domain gets it while the TLB has pages of this one */
+	KUNIT_EXPECT_NOT_NULL(model->test, xa_load(&arm_smmu_asid_xa, asid));
+	*model_tlb(model, asid) = 0;
+}
+
+static void model_drop_atc(struct model *model, struct model_stream *cache,
+			   const u64 *cmd)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(model->test, ATC_INV_SIZE_ALL,
+			FIELD_GET(CMDQ_ATC_1_SIZE, cmd[1]));
+	for (i = 0; i != model->num_ssids; i++)
+		if (!(cmd[0] & CMDQ_0_SSV) ||
+		    FIELD_GET(CMDQ_ATC_0_SSID, cmd[0]) == model->ssids[i])
+			cache->ssids[i].atc = 0;
+}
+
 static void model_execute(struct model *model, const u64 *cmd)
 {
+	/* In the same place in all that have one */
 	u32 sid = FIELD_GET(CMDQ_CFGI_0_SID, cmd[0]);
 	struct model_stream *cache;
 
+	BUILD_BUG_ON(CMDQ_CFGI_0_SID != CMDQ_ATC_0_SID);
+	if (FIELD_GET(CMDQ_0_OP, cmd[0]) == CMDQ_OP_TLBI_NH_ASID) {
+		model_drop_asid(model, FIELD_GET(CMDQ_TLBI_0_ASID, cmd[0]));
+		return;
+	}
 	KUNIT_ASSERT_LT(model->test, sid, NUM_STREAMS);
 	cache = &model->cache[sid];
 	switch (FIELD_GET(CMDQ_0_OP, cmd[0])) {
@@ -280,6 +415,9 @@ static void model_execute(struct model *model, const u64 *cmd)
 		break;
 	case CMDQ_OP_CFGI_CD_ALL:
 		model_drop_stream(cache);
+		break;
+	case CMDQ_OP_ATC_INV:
+		model_drop_atc(model, cache, cmd);
 		break;
 	default:
 		KUNIT_FAIL(model->test, "unexpected command 0x%llx", cmd[0]);
@@ -375,7 +513,7 @@ static int cd_test_init(struct kunit *test)
 	model->smmu.strtab_cfg.linear.table = model->stes;
 	model->smmu.strtab_cfg.linear.num_ents = NUM_STREAMS;
 	model->master.smmu = &model->smmu;
-	model->master.dev = &model->dev;
+	model->master.dev = &model->pdev.dev;
 	model->master.streams = model->streams;
 	model->master.num_streams = NUM_STREAMS;
 	for (i = 0; i != NUM_STREAMS; i++) {
@@ -428,6 +566,7 @@ static void model_done(struct model *model)
 
 	model_look(model, true);
 	memcpy(model->cds[0], model->cds[1], sizeof(model->cds[0]));
+	memcpy(model->to[0], model->to[1], sizeof(model->to[0]));
 	if (model->master.cd_table.s1fmt != STRTAB_STE_0_S1FMT_LINEAR)
 		num = CTXDESC_L2_ENTRIES;
 	if (spare)
@@ -442,10 +581,12 @@ static void model_done(struct model *model)
 static void model_install(struct model *model, unsigned int n)
 {
 	make_cd(&model->cds[1][0], n);
+	model->to[1][0] = le64_to_cpu(model->cds[1][0].data[1]);
 	model->hitless = true;
 	model->syncs = 0;
 	mutex_lock(&arm_smmu_asid_lock);
-	arm_smmu_install_s1_cd(&model->master, &model->cds[1][0], false);
+	arm_smmu_install_s1_cd(&model->master, &model->cds[1][0],
+			       model->master.ats_enabled);
 	mutex_unlock(&arm_smmu_asid_lock);
 	model_done(model);
 }
@@ -644,6 +785,188 @@ static void cd_test_free(struct kunit *test)
 	}
 }
 
+/* Domains of the driver, at a device with PASIDs and ATS */
+static void model_use_domains(struct model *model)
+{
+	struct arm_smmu_device *smmu = &model->smmu;
+	struct device *dev = &model->pdev.dev;
+
+	smmu->dev = dev;
+	smmu->features |= ARM_SMMU_FEAT_COHERENCY | ARM_SMMU_FEAT_ATS;
+	smmu->pgsize_bitmap = SZ_4K | SZ_16K | SZ_64K | SZ_2M | SZ_32M |
+			      SZ_512M | SZ_1G;
+	smmu->ias = 48;
+	smmu->oas = 48;
+	smmu->asid_bits = 16;
+
+	dev->bus = &pci_bus_type;
+	dev->iommu = &model->dev_iommu;
+	model->dev_iommu.priv = &model->master;
+	model->dev_iommu.fwspec = &model->fwspec;
+#ifdef CONFIG_PCI_ATS
+	model->fwspec.flags = IOMMU_FWSPEC_PCI_RC_ATS;
+	model->pdev.ats_cap = 1;
+	model->master.ats_enabled = true;
+	model->master.ste_ats_enabled = true;
+#endif
+
+	/* ASIDs above those that the driver gives to other domains */
+	KUNIT_ASSERT_EQ(model->test, 0, model_alloc_s1_cd(model));
+	model_install(model, 60000);
+	model->domains = true;
+	/* One more PASID that stays, or else the STE changes with the last */
+	model->master.cd_table.used_ssids++;
+}
+
+static struct iommu_domain *model_alloc_domain(struct model *model)
+{
+	struct iommu_domain *domain =
+		arm_smmu_ops.domain_alloc_paging(&model->pdev.dev);
+
+	KUNIT_ASSERT_FALSE(model->test, IS_ERR(domain));
+	domain->type = IOMMU_DOMAIN_UNMANAGED;
+	domain->ops = arm_smmu_ops.default_domain_ops;
+	return domain;
+}
+
+static u64 domain_to(struct iommu_domain *domain)
+{
+	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
+	struct io_pgtable *pgtable;
+
+	if (domain->type == IOMMU_DOMAIN_SVA)
+		return virt_to_phys(domain->mm->pgd);
+	pgtable = io_pgtable_ops_to_pgtable(smmu_domain->pgtbl_ops);
+	return pgtable->cfg.arm_lpae_s1_cfg.ttbr & CTXDESC_CD_1_TTB0_MASK;
+}
+
+static void model_attach(struct model *model, unsigned int i,
+			 struct iommu_domain *domain, struct iommu_domain *old)
+{
+	int rc;
+
+	model->to[1][i] = domain_to(domain);
+	lockdep_off();
+	rc = domain->ops->set_dev_pasid(domain, &model->pdev.dev,
+					model->ssids[i], old);
+	lockdep_on();
+	KUNIT_EXPECT_EQ(model->test, 0, rc);
+	model_done(model);
+}
+
+/* Nothing is left of it, in the table and in all caches */
+static void model_detach(struct model *model, unsigned int i,
+			 struct iommu_domain *domain)
+{
+	struct arm_smmu_cd *cd;
+
+	model->to[1][i] = 0;
+	arm_smmu_ops.remove_dev_pasid(&model->pdev.dev, model->ssids[i],
+				      domain);
+	model_done(model);
+	cd = arm_smmu_get_cd_ptr(&model->master, model->ssids[i]);
+	KUNIT_EXPECT_NULL(model->test, memchr_inv(cd, 0, sizeof(*cd)));
+}
+
+/* Whoever gets its ASID next finds nothing of it in the TLB */
+static void model_free_domain(struct model *model, struct iommu_domain *domain)
+{
+	u16 asid = to_smmu_domain(domain)->cd.asid;
+
+	KUNIT_EXPECT_NE(model->test, 0, *model_tlb(model, asid));
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(model->test, 0, *model_tlb(model, asid));
+}
+
+/* SSID 0 changes its domain, which moves all the CDs: nothing comes back */
+static void model_swap(struct model *model, unsigned int n)
+{
+	model_install(model, 60000 + n);
+}
+
+/* A PASID is detached, used again by another domain, and replaced */
+static void cd_test_domains(struct kunit *test)
+{
+	struct model *model = test->priv;
+	struct iommu_domain *a, *b;
+	unsigned int i;
+
+	model_use_domains(model);
+	a = model_alloc_domain(model);
+	b = model_alloc_domain(model);
+
+	for (i = 1; i != NUM_SSIDS; i++)
+		model_attach(model, i, i % 2 ? a : b, NULL);
+	model_swap(model, 1);
+	for (i = 1; i != NUM_SSIDS; i++) {
+		model_detach(model, i, i % 2 ? a : b);
+		model_swap(model, 2 * i);
+		model_attach(model, i, i % 2 ? b : a, NULL);
+		model_swap(model, 2 * i + 1);
+		model_attach(model, i, i % 2 ? a : b, i % 2 ? b : a);
+	}
+	for (i = 1; i != NUM_SSIDS; i++)
+		model_detach(model, i, i % 2 ? a : b);
+	model_free_domain(model, a);
+
+	/* This one has the ASID of the other, and may have its memory */
+	a = model_alloc_domain(model);
+	for (i = 1; i != NUM_SSIDS; i++)
+		model_attach(model, i, a, NULL);
+	for (i = 1; i != NUM_SSIDS; i++)
+		model_detach(model, i, a);
+	model_free_domain(model, a);
+	model_free_domain(model, b);
+}
+
+/*
+ * A process ends before its PASIDs are detached: the CDs stay, for DMA not to be
+ * reported, but lead to nothing.
+ */
+static void cd_test_mm_release(struct kunit *test)
+{
+	struct model *model = test->priv;
+	struct iommu_domain *sva, *a;
+	struct arm_smmu_cd *cd;
+	struct mm_struct *mm;
+	unsigned int i;
+
+	model_use_domains(model);
+	a = model_alloc_domain(model);
+	mm = mm_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	sva = arm_smmu_ops.domain_alloc_sva(&model->pdev.dev, mm);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(sva));
+	sva->mm = mm;
+
+	model_attach(model, 1, sva, NULL);
+	model_attach(model, 2, a, NULL);
+	model_attach(model, 3, sva, NULL);
+	model_swap(model, 1);
+
+	/* The last user: this calls the MMU notifier */
+	model->to[1][1] = 0;
+	model->to[1][3] = 0;
+	mmput(mm);
+	model_done(model);
+	for (i = 1; i != NUM_SSIDS; i++) {
+		cd = arm_smmu_get_cd_ptr(&model->master, model->ssids[i]);
+		KUNIT_EXPECT_TRUE(test, cd->data[0] &
+					cpu_to_le64(CTXDESC_CD_0_V));
+	}
+	model_swap(model, 2);
+
+	model_detach(model, 1, sva);
+	model_attach(model, 1, a, NULL);
+	model_detach(model, 3, sva);
+	sva->ops->free(sva);
+	mmu_notifier_synchronize();
+	model_swap(model, 3);
+	model_detach(model, 1, a);
+	model_detach(model, 2, a);
+	model_free_domain(model, a);
+}
+
 static struct kunit_case cd_test_cases[] = {
 	KUNIT_CASE_PARAM(cd_test_replace, cd_test_gen_params),
 	KUNIT_CASE_PARAM(cd_test_same, cd_test_gen_params),
@@ -652,6 +975,8 @@ static struct kunit_case cd_test_cases[] = {
 	KUNIT_CASE_PARAM(cd_test_needs_no_memory, cd_test_gen_params),
 	KUNIT_CASE_PARAM(cd_test_no_memory, cd_test_gen_params),
 	KUNIT_CASE_PARAM(cd_test_free, cd_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_domains, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_mm_release, pasid_test_gen_params),
 	{},
 };
 
