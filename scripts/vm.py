@@ -25,7 +25,6 @@ import ssdt
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SELFTESTS = os.path.join(HERE, "../tools/testing/selftests/iommu")
-DISK_SIZE = 16 << 20
 
 QEMU = {"arm64": "qemu-system-aarch64", "x86_64": "qemu-system-x86_64"}
 HOST = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -183,7 +182,7 @@ def disks(cfg, out):
     for nr, addr in enumerate(cfg["disks"].split()):
         path = f"{out}/disk{nr}.img"
         with open(path, "wb") as f:
-            f.truncate(DISK_SIZE)
+            f.truncate(int(cfg.get("disk_mib", "16")) << 20)
         cmd += ["-drive", f"if=none,id=disk{nr},format=raw,cache=unsafe,file={path}",
                 "-device", f"nvme,drive=disk{nr},serial=disk{nr},addr={addr}"]
     return cmd

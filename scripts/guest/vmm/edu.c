@@ -117,13 +117,14 @@ static void interrupts(int device, unsigned int want)
 		*(volatile uint32_t *)(bar + EDU_RAISE) = 1;
 		if (poll(&event, 1, 5000) != 1) {
 			printf("# edu: interrupt %u of %u is lost\n", i + 1, want);
+			printf("# count: %u interrupts, 1 lost\n", i);
 			exit(1);
 		}
 		if (read(event.fd, &count, sizeof(count)) != sizeof(count))
 			die("eventfd");
 		*(volatile uint32_t *)(bar + EDU_ACK) = 1;
 	}
-	printf("# edu: %u interrupts arrived\n", want);
+	printf("# count: %u interrupts, 0 lost\n", want);
 }
 
 static uint64_t physical(const void *page)
@@ -173,7 +174,7 @@ static void dma(void)
 		       (unsigned long long)where + LENGTH);
 		exit(1);
 	}
-	printf("# edu: %d bytes to the device and back\n", LENGTH);
+	printf("# count: %d bytes\n", 2 * LENGTH); /* to the device and back */
 }
 
 int main(int argc, char **argv)
