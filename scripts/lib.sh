@@ -223,6 +223,27 @@ kmake()
 	make -C "$tree" O="$kobj" ARCH="$karch" CROSS_COMPILE="$cross" -j"$JOBS" --no-print-directory "${gcov[@]}" "$@"
 }
 
+# libraries <folder> <file>...: those in a folder of scripts/packages root that the files are linked with,
+# and those of these
+libraries()
+{
+	local dir=$1 todo name lib
+	declare -A seen
+	shift
+	todo=("$@")
+	while [ ${#todo[@]} -gt 0 ]; do
+		while read -r name; do
+			[ -z "${seen[$name]:-}" ] || continue
+			seen[$name]=1
+			lib=$(find "$dir/usr/lib" -name "$name" -print -quit)
+			[ -n "$lib" ] || die "$name, which ${todo[0]##*/} needs, is not in the packages"
+			say "$lib"
+			todo+=("$lib")
+		done < <("${cross}readelf" -d "${todo[0]}" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p')
+		todo=("${todo[@]:1}")
+	done
+}
+
 # record <machine> <kernel> <results> [<what the kernel is made from>]: into the list $report.boots, for
 # make report. A copy, as the next boot of a machine puts its results in the same place.
 record()
