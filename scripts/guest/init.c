@@ -289,13 +289,9 @@ static int child(char **argv)
 	return 127;
 }
 
-/* Returns the exit code, 128 + signal, TIMED_OUT or STUCK (killed, yet still there). */
-static int run(char **argv, double seconds)
+/* The child of one line of the list, in a session of its own; @fd is what it prints */
+static pid_t start(char **argv, int *fd)
 {
-	static char buf[8192];
-	double deadline = now() + seconds;
-	bool killed = false, eof = false;
-	size_t have = 0;
 	int fds[2], wst;
 	pid_t pid;
 
@@ -319,36 +315,61 @@ static int run(char **argv, double seconds)
 		_exit(wst);
 	}
 	close(fds[1]);
+	*fd = fds[0];
+	return pid;
+}
+
+struct lines {
+	char buf[8192];
+	size_t have;
+};
+
+/* Read some, and nest the lines that are complete. False at the end of it. */
+static bool read_lines(struct lines *l, int fd)
+{
+	ssize_t n = read(fd, l->buf + l->have, sizeof(l->buf) - 1 - l->have);
+	char *nl;
+
+	if (n > 0)
+		l->have += n;
+	l->buf[l->have] = 0;
+	while ((nl = strchr(l->buf, '\n')) || l->have == sizeof(l->buf) - 1) {
+		if (!nl)
+			nl = l->buf + l->have - 1;
+		*nl = 0;
+		if (nl > l->buf && nl[-1] == '\r')
+			nl[-1] = 0;
+		nest(l->buf);
+		l->have -= nl + 1 - l->buf;
+		memmove(l->buf, nl + 1, l->have + 1);
+	}
+	return n > 0;
+}
+
+/* Returns the exit code, 128 + signal, TIMED_OUT or STUCK (killed, yet still there). */
+static int run(char **argv, double seconds)
+{
+	static struct lines lines;
+	double deadline = now() + seconds;
+	bool killed = false, eof = false;
+	int fd, wst;
+	pid_t pid;
+
+	pid = start(argv, &fd);
+	lines.have = 0;
 	for (;;) {
-		struct pollfd pfd = { .fd = fds[0], .events = POLLIN };
-		char *nl;
-		ssize_t n;
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 		if (!killed && now() > deadline) {
 			killed = true;
 			deadline = now() + 10;
 			kill(-pid, SIGKILL);
 		} else if (killed && now() > deadline) {
-			close(fds[0]);
+			close(fd);
 			return STUCK;
 		}
 		if (!eof && poll(&pfd, 1, 200) > 0) {
-			n = read(fds[0], buf + have, sizeof(buf) - 1 - have);
-			if (n > 0)
-				have += n;
-			else
-				eof = true;
-			buf[have] = 0;
-			while ((nl = strchr(buf, '\n')) || have == sizeof(buf) - 1) {
-				if (!nl)
-					nl = buf + have - 1;
-				*nl = 0;
-				if (nl > buf && nl[-1] == '\r')
-					nl[-1] = 0;
-				nest(buf);
-				have -= nl + 1 - buf;
-				memmove(buf, nl + 1, have + 1);
-			}
+			eof = !read_lines(&lines, fd);
 			continue;
 		}
 		if (waitpid(pid, &wst, WNOHANG) != pid) {
@@ -357,9 +378,9 @@ static int run(char **argv, double seconds)
 			continue;
 		}
 		kill(-pid, SIGKILL); /* what the test left running must not keep the pipe */
-		if (have)
-			nest(buf);
-		close(fds[0]);
+		if (lines.have)
+			nest(lines.buf);
+		close(fd);
 		if (killed)
 			return TIMED_OUT;
 		return WIFEXITED(wst) ? WEXITSTATUS(wst) : 128 + WTERMSIG(wst);
