@@ -452,6 +452,11 @@ TEST_F_TIMEOUT(iova_change, nomem, 600)
 						     buf, sizeof(buf)));
 			if (rc < 0) {
 				failures++;
+				ASSERT_EQ(-ENOMEM, rc)
+				{
+					TH_LOG("%s, allocation %u failed",
+					       strerror(-rc), nth);
+				}
 				ASSERT_STREQ(old, buf);
 			} else {
 				ASSERT_STREQ(new, buf);
