@@ -160,15 +160,21 @@ EXPORT_SYMBOL_GPL(iommu_free_global_pasid);
  * @limit: the first PASID that is too large for the devices that shall take it
  * @min: the smallest PASID that will do
  * @max: the largest one, inclusive
+ * @uid: the user who is charged
+ * @quota: how many he can have, those that rest included
  * @pasid: set to the PASID
  *
  * Context: may sleep. Must not be called with a lock that a drain callback takes.
  * Return: as iommu_pasid_alloc_below().
  */
-int iommu_alloc_file_pasid(u32 limit, u32 min, u32 max, ioasid_t *pasid)
+int iommu_alloc_file_pasid(u32 limit, u32 min, u32 max, kuid_t uid,
+			   unsigned int quota, ioasid_t *pasid)
 {
+	const struct iommu_pasid_quota charged = { .uid = uid, .max = quota };
+
 	return iommu_pasid_alloc_below(&iommu_pasid_space, limit,
-				       IOMMU_PASID_FILE, min, max, pasid);
+				       IOMMU_PASID_FILE, min, max, &charged,
+				       pasid);
 }
 EXPORT_SYMBOL_NS_GPL(iommu_alloc_file_pasid, IOMMUFD_INTERNAL);
 

@@ -136,6 +136,12 @@ static void detach(struct pasid_test *t, unsigned int device, ioasid_t pasid)
 	iommu_pasid_detach(&t->space, &t->devices[device], pasid);
 }
 
+static void attach_failed(struct pasid_test *t, unsigned int device,
+			  ioasid_t pasid)
+{
+	iommu_pasid_attach_failed(&t->space, &t->devices[device], pasid);
+}
+
 static bool drained_by(struct pasid_test *t, unsigned int device,
 		       ioasid_t pasid)
 {
@@ -351,6 +357,47 @@ static void pasid_released_attached(struct kunit *test)
 }
 
 /* A domain can be replaced by attaching the next one before the last is gone */
+/* A device that refused a domain has nothing that would be waited for */
+static void pasid_attach_fails(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	int pasid = get(t, 0);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	attach_failed(t, 0, pasid);
+	KUNIT_EXPECT_TRUE(test, put(t, pasid));
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_UNUSED], 1);
+
+	/* What it had before counts */
+	pasid = get(t, 0);
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	detach(t, 0, pasid);
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	attach_failed(t, 0, pasid);
+	KUNIT_EXPECT_TRUE(test, put(t, pasid));
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+	clock += GRACE;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+}
+
+/* The release of a PASID that an attach is under way to waits for its end */
+static void pasid_attach_fails_late(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	int pasid = get(t, 0);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, pasid), 0);
+	KUNIT_ASSERT_EQ(test, attach(t, 1, pasid), 0);
+	KUNIT_EXPECT_FALSE(test, put(t, pasid));
+	attach_failed(t, 0, pasid);
+	KUNIT_EXPECT_FALSE(test, is_free(t, pasid));
+	attach_failed(t, 1, pasid);
+	KUNIT_EXPECT_TRUE(test, is_free(t, pasid));
+	KUNIT_EXPECT_EQ(test, t->space.num_resting, 0);
+}
+
 static void pasid_attached_twice(struct kunit *test)
 {
 	struct pasid_test *t = test->priv;
@@ -512,6 +559,83 @@ static void pasid_narrow_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_MM, 0, U32_MAX),
 			LIMIT / 2 + 1);
 	KUNIT_EXPECT_EQ(test, get(t, 1), LIMIT / 2 + 2);
+}
+
+/* An fd leaves the upper half of the small ones, unless it names the number */
+static void pasid_file_leaves_kept(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	iommu_pasid_device_limit(&t->space, &t->devices[1], 16);
+
+	for (i = 1; i != LIMIT / 2; i++)
+		KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_FILE, 1,
+						LIMIT - 1), i);
+	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_FILE, 1, LIMIT - 1),
+			-ENOSPC);
+	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_FILE, LIMIT - 1,
+					LIMIT - 1), LIMIT - 1);
+	/* It has no other */
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_FILE, 1, LIMIT - 1),
+			LIMIT / 2);
+}
+
+static int get_charged(struct pasid_test *t, uid_t uid, unsigned int max,
+		       u32 min)
+{
+	struct iommu_pasid_quota quota = { .uid = KUIDT_INIT(uid), .max = max };
+	ioasid_t pasid;
+	int ret;
+
+	ret = iommu_pasid_alloc_below(&t->space, LIMIT, IOMMU_PASID_FILE, min,
+				      LIMIT - 1, &quota, &pasid);
+	return ret ?: pasid;
+}
+
+/* A user has his numbers until they are free for others */
+static void pasid_quota_rests(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 0, 1), -EDQUOT);
+	KUNIT_ASSERT_EQ(test, get_charged(t, 7, 2, 1), 1);
+	KUNIT_ASSERT_EQ(test, get_charged(t, 7, 2, 1), 2);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), -EDQUOT);
+	/* Not the neighbour */
+	KUNIT_EXPECT_EQ(test, get_charged(t, 8, 2, 1), 3);
+
+	/* One that nobody had is back at once */
+	KUNIT_ASSERT_TRUE(test, put(t, 2));
+	KUNIT_ASSERT_EQ(test, get_charged(t, 7, 2, 1), 2);
+
+	KUNIT_ASSERT_EQ(test, attach(t, 0, 1), 0);
+	detach(t, 0, 1);
+	KUNIT_ASSERT_TRUE(test, put(t, 1));
+	clock += GRACE - 1;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), -EDQUOT);
+	clock++;
+	iommu_pasid_space_expire(&t->space);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), 1);
+}
+
+/* What is not allocated is not charged */
+static void pasid_quota_fails(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, get(t, 0), 1);
+	KUNIT_ASSERT_EQ(test, get_charged(t, 7, 2, LIMIT - 1), LIMIT - 1);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, LIMIT - 1), -EEXIST);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 8, 1, LIMIT - 1), -EEXIST);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), 2);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 8, 1, 1), 3);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), -EDQUOT);
+	KUNIT_ASSERT_TRUE(test, put(t, 2));
+	KUNIT_ASSERT_TRUE(test, put(t, LIMIT - 1));
+	KUNIT_ASSERT_TRUE(test, put(t, 3));
+	KUNIT_EXPECT_TRUE(test, hash_empty(t->space.accounts));
 }
 
 static void pasid_mm_prefers_small(struct kunit *test)
@@ -1085,6 +1209,8 @@ static struct kunit_case pasid_cases[] = {
 	KUNIT_CASE(pasid_device_goes),
 	KUNIT_CASE(pasid_released_attached),
 	KUNIT_CASE(pasid_attached_twice),
+	KUNIT_CASE(pasid_attach_fails),
+	KUNIT_CASE(pasid_attach_fails_late),
 	KUNIT_CASE(pasid_foreign),
 	KUNIT_CASE(pasid_reclaim_oldest),
 	KUNIT_CASE(pasid_reclaim_order),
@@ -1093,6 +1219,9 @@ static struct kunit_case pasid_cases[] = {
 	KUNIT_CASE(pasid_reclaim_late),
 	KUNIT_CASE(pasid_limits),
 	KUNIT_CASE(pasid_narrow_device),
+	KUNIT_CASE(pasid_file_leaves_kept),
+	KUNIT_CASE(pasid_quota_rests),
+	KUNIT_CASE(pasid_quota_fails),
 	KUNIT_CASE(pasid_mm_prefers_small),
 	KUNIT_CASE(pasid_drain_hangs),
 	KUNIT_CASE(pasid_one_number),

@@ -8,10 +8,11 @@
  *
  * Who can have it. A device becomes a user of the PASID when a domain is
  * attached to it there (iommu_pasid_attach()), and stays one when the domain is
- * detached, for the work that its queues may still hold. It ends being a user
- * when its driver says that it has drained the PASID, or when it goes away. A
- * PASID that nobody uses is free as soon as it is released; that is all that
- * happens to one that was never attached. Otherwise it rests until the last user
+ * detached, for the work that its queues may still hold; an attach that fails
+ * makes it none. It ends being a user when its driver says that it has drained
+ * the PASID, or when it goes away. A PASID that nobody uses is free as soon as it
+ * is released; that is all that happens to one that was never attached.
+ * Otherwise it rests until the last user
  * has drained it, or until the grace period is over, counted from the release
  * or from the last detach, whichever comes later.
  *
@@ -39,9 +40,14 @@
  *  - an address space gets a small one, for it wants the same number on all
  *    devices, but not from the upper half of the small ones,
  *  - which is kept for those that come with a narrow device;
- * and who finds nothing left there takes what there is. Where all devices have
- * the same limit, it is the smallest free number, as it always was. Who wants
- * one number and no other gets it, or learns why not.
+ * and who finds nothing left there takes what there is, but for an fd with a
+ * wide device, which does not get what is kept. Where all devices have the same
+ * limit, it is the smallest free number, as it always was. Who wants one number
+ * and no other gets it, or learns why not.
+ *
+ * Quota. An fd is charged to a user, who has all numbers that are not free again,
+ * the resting ones too: else a loop of allocations and releases would have all of
+ * them, whatever the quota.
  *
  * Locks. The lock of the xarray protects everything, and is taken with
  * interrupts off: release is called when the last reference to an mm is dropped,
@@ -57,6 +63,7 @@
  */
 #include <linux/completion.h>
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/iommu.h>
 #include <linux/jiffies.h>
 #include <linux/math64.h>
@@ -83,12 +90,20 @@ struct iommu_pasid {
 	u64 released;
 	/* The rest is counted from here: @released, or the last detach */
 	u64 since;
+	struct iommu_pasid_account *account;
 	pid_t tgid;
 	char comm[TASK_COMM_LEN];
 	ioasid_t pasid;
 	u8 owner;
 	bool resting;
 	bool busy;
+};
+
+/* A user with PASIDs that are live or rest, and how many */
+struct iommu_pasid_account {
+	struct hlist_node node;
+	kuid_t uid;
+	unsigned int num;
 };
 
 /* A device that may have work with a PASID in its queues */
@@ -98,6 +113,8 @@ struct pasid_user {
 	struct iommu_pasid_device *pdev;
 	ioasid_t pasid;
 	unsigned int attached;
+	/* Something was attached, and has been detached */
+	bool had;
 };
 
 static void free_user(struct pasid_user *user)
@@ -128,6 +145,51 @@ static bool is_attached(const struct iommu_pasid *entry)
 	return false;
 }
 
+static struct iommu_pasid_account *
+account_of(struct iommu_pasid_space *space, kuid_t uid)
+{
+	struct iommu_pasid_account *account;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	hash_for_each_possible(space->accounts, account, node, __kuid_val(uid))
+		if (uid_eq(account->uid, uid))
+			return account;
+	return NULL;
+}
+
+/* Takes over @new if there is none of this user */
+static struct iommu_pasid_account *
+charge_user(struct iommu_pasid_space *space,
+	    const struct iommu_pasid_quota *quota,
+	    struct iommu_pasid_account **new)
+{
+	struct iommu_pasid_account *account = account_of(space, quota->uid);
+
+	if (account ? account->num >= quota->max : !quota->max)
+		return ERR_PTR(-EDQUOT);
+	if (!account) {
+		account = *new;
+		*new = NULL;
+		account->uid = quota->uid;
+		hash_add(space->accounts, &account->node,
+			 __kuid_val(quota->uid));
+	}
+	account->num++;
+	return account;
+}
+
+static void uncharge_user(struct iommu_pasid_space *space,
+			  struct iommu_pasid_account *account)
+{
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	if (!account || --account->num)
+		return;
+	hash_del(&account->node);
+	kfree(account);
+}
+
 /* The number may be allocated again */
 static void end_rest(struct iommu_pasid_space *space, struct iommu_pasid *entry,
 		     enum iommu_pasid_end end)
@@ -142,6 +204,7 @@ static void end_rest(struct iommu_pasid_space *space, struct iommu_pasid *entry,
 	space->num_resting--;
 	space->ends[end]++;
 	trace_iommu_pasid_free(entry->pasid, end);
+	uncharge_user(space, entry->account);
 	__xa_erase(&space->pasids, entry->pasid);
 	kfree(entry);
 }
@@ -279,6 +342,7 @@ void iommu_pasid_space_init(struct iommu_pasid_space *space, u64 (*now)(void))
 	xa_init_flags(&space->pasids, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 	INIT_LIST_HEAD(&space->resting);
 	INIT_LIST_HEAD(&space->drains);
+	hash_init(space->accounts);
 	space->now = now;
 	space->grace = (u64)IOMMU_PASID_GRACE_MS * NSEC_PER_MSEC;
 	INIT_DELAYED_WORK(&space->work, expire_work);
@@ -311,6 +375,9 @@ void iommu_pasid_space_destroy(struct iommu_pasid_space *space)
 	xa_for_each(&space->pasids, index, entry) {
 		list_for_each_entry_safe(user, next, &entry->users, pasid_node)
 			free_user(user);
+		xa_lock_irq(&space->pasids);
+		uncharge_user(space, entry->account);
+		xa_unlock_irq(&space->pasids);
 		kfree(entry);
 	}
 	xa_destroy(&space->pasids);
@@ -430,7 +497,7 @@ struct pasid_range {
 
 /* In the order of preference; see the opening comment */
 static void preferred_ranges(const struct iommu_pasid_space *space,
-			     enum iommu_pasid_owner owner, u32 limit,
+			     enum iommu_pasid_owner owner, u32 limit, bool one,
 			     struct pasid_range *ranges)
 {
 	u32 narrow = space->narrow;
@@ -449,6 +516,9 @@ static void preferred_ranges(const struct iommu_pasid_space *space,
 	ranges[0] = owner == IOMMU_PASID_MM ? shared : large;
 	ranges[1] = owner == IOMMU_PASID_MM ? large : shared;
 	ranges[2] = kept;
+	/* A process cannot take all of them by mistake */
+	if (owner == IOMMU_PASID_FILE && !one)
+		ranges[2] = (struct pasid_range){ 1, 0 };
 }
 
 /* -EBUSY if there is no free number between @min and @max */
@@ -660,14 +730,15 @@ static int why_not_free(struct iommu_pasid_space *space, ioasid_t pasid)
 }
 
 static int alloc_locked(struct iommu_pasid_space *space,
-			struct iommu_pasid *entry, u32 limit, u32 min, u32 max)
+			struct iommu_pasid *entry, u32 limit, bool one, u32 min,
+			u32 max)
 {
 	unsigned long deadline = jiffies + DRAIN_TIMEOUT;
 	struct pasid_range ranges[NUM_RANGES];
 	bool more = true;
 	int ret;
 
-	preferred_ranges(space, entry->owner, limit, ranges);
+	preferred_ranges(space, entry->owner, limit, one, ranges);
 	ret = insert(space, entry, ranges, min, max);
 	if (ret != -EBUSY)
 		return ret;
@@ -691,6 +762,35 @@ static int alloc_locked(struct iommu_pasid_space *space,
 	return -ENOSPC;
 }
 
+/* As above, but who wants one number learns why it is not free */
+static int alloc_or_why(struct iommu_pasid_space *space,
+			struct iommu_pasid *entry, u32 limit, bool one, u32 min,
+			u32 max)
+{
+	int ret = alloc_locked(space, entry, limit, one, min, max);
+
+	if (ret != -ENOSPC)
+		return ret;
+	if (one)
+		return why_not_free(space, min);
+	space->exhausted++;
+	return ret;
+}
+
+static struct iommu_pasid *new_entry(enum iommu_pasid_owner owner)
+{
+	struct iommu_pasid *entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+
+	if (!entry)
+		return NULL;
+	INIT_LIST_HEAD(&entry->rest);
+	INIT_LIST_HEAD(&entry->users);
+	entry->owner = owner;
+	entry->tgid = task_tgid_nr(current);
+	get_task_comm(entry->comm, current);
+	return entry;
+}
+
 /**
  * iommu_pasid_alloc_below() - Allocate a PASID, with a limit that is known
  * @space: the numbers
@@ -698,6 +798,7 @@ static int alloc_locked(struct iommu_pasid_space *space,
  * @owner: what kind of owner it gets
  * @min: the smallest number that will do
  * @max: the largest one, inclusive; @limit may be below
+ * @quota: who is charged, and how many numbers he can have; NULL for nobody
  * @pasid: set to the PASID
  *
  * May wait for the drain callbacks of drivers, see iommu_pasid_set_drain(), if all
@@ -706,14 +807,17 @@ static int alloc_locked(struct iommu_pasid_space *space,
  *
  * Context: may sleep. With a lock that a drain callback takes, that one is late.
  * Return: 0, or -EOPNOTSUPP if @limit leaves no PASID, -ERANGE if it leaves none
- * between @min and @max, -ENOSPC if there is no free one, -ENOMEM. If @min and
- * @max are the same, then instead of -ENOSPC -EEXIST if this number is live,
- * -EAGAIN if it rests.
+ * between @min and @max, -ENOSPC if there is no free one, -ENOMEM, -EDQUOT if
+ * @quota is used up by numbers that are live or rest. If @min and @max are the
+ * same, then instead of -ENOSPC -EEXIST if this number is live, -EAGAIN if it
+ * rests.
  */
 int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
 			    enum iommu_pasid_owner owner, u32 min, u32 max,
+			    const struct iommu_pasid_quota *quota,
 			    ioasid_t *pasid)
 {
+	struct iommu_pasid_account *account = NULL;
 	struct iommu_pasid *entry;
 	bool one = min == max;
 	int ret;
@@ -725,30 +829,33 @@ int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
 	if (min > max)
 		return -ERANGE;
 
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	entry = new_entry(owner);
 	if (!entry)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&entry->rest);
-	INIT_LIST_HEAD(&entry->users);
-	entry->owner = owner;
-	entry->tgid = task_tgid_nr(current);
-	get_task_comm(entry->comm, current);
+	if (quota) {
+		account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
+		if (!account) {
+			kfree(entry);
+			return -ENOMEM;
+		}
+	}
 
 	xa_lock_irq(&space->pasids);
-	ret = alloc_locked(space, entry, limit, min, max);
-	if (ret == -ENOSPC) {
-		if (one)
-			ret = why_not_free(space, min);
-		else
-			space->exhausted++;
-	}
+	if (quota)
+		entry->account = charge_user(space, quota, &account);
+	ret = PTR_ERR_OR_ZERO(entry->account);
+	if (!ret)
+		ret = alloc_or_why(space, entry, limit, one, min, max);
 	if (!ret) {
 		space->live[owner]++;
 		space->allocs++;
 		*pasid = entry->pasid;
 		trace_iommu_pasid_alloc(entry->pasid, owner);
+	} else if (ret != -EDQUOT) {
+		uncharge_user(space, entry->account);
 	}
 	xa_unlock_irq(&space->pasids);
+	kfree(account);
 	if (ret)
 		kfree(entry);
 	return ret;
@@ -772,7 +879,7 @@ int iommu_pasid_alloc(struct iommu_pasid_space *space,
 		      ioasid_t *pasid)
 {
 	return iommu_pasid_alloc_below(space, pdev->limit, owner, min, max,
-				       pasid);
+				       NULL, pasid);
 }
 
 /**
@@ -838,7 +945,7 @@ bool iommu_pasid_release(struct iommu_pasid_space *space, ioasid_t pasid)
  * @pdev: the device
  * @pasid: where the domain will be attached
  *
- * If the attach fails, iommu_pasid_detach() undoes it.
+ * If the attach fails, iommu_pasid_attach_failed() undoes it.
  *
  * Context: may sleep.
  * Return: 0, also if the PASID is not of the allocator; -EBUSY if it rests;
@@ -880,6 +987,38 @@ out_unlock:
 }
 
 /**
+ * iommu_pasid_attach_failed() - The domain was not attached after all
+ * @space: the numbers
+ * @pdev: the device, as it was given to iommu_pasid_attach()
+ * @pasid: where the domain would have been attached
+ *
+ * The device has nothing of @pasid that it did not have before.
+ *
+ * Context: any.
+ */
+void iommu_pasid_attach_failed(struct iommu_pasid_space *space,
+			       struct iommu_pasid_device *pdev, ioasid_t pasid)
+{
+	struct iommu_pasid *entry;
+	struct pasid_user *user;
+	unsigned long flags;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	entry = xa_load(&space->pasids, pasid);
+	user = entry ? user_of(entry, pdev) : NULL;
+	/* As in iommu_pasid_detach() */
+	if (!user || !user->attached)
+		goto out_unlock;
+	user->attached--;
+	if (!user->attached && !user->had)
+		drop_user(space, entry, user);
+	else if (entry->resting && !is_attached(entry))
+		start_rest(space, entry);
+out_unlock:
+	xa_unlock_irqrestore(&space->pasids, flags);
+}
+
+/**
  * iommu_pasid_detach() - A domain has been detached
  * @space: the numbers
  * @pdev: the device
@@ -901,6 +1040,7 @@ void iommu_pasid_detach(struct iommu_pasid_space *space,
 	if (!user || !user->attached)
 		goto out_unlock;
 	user->attached--;
+	user->had = true;
 	if (entry->resting && !is_attached(entry))
 		start_rest(space, entry);
 out_unlock:

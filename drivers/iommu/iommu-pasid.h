@@ -6,8 +6,10 @@
 #ifndef __IOMMU_PASID_H
 #define __IOMMU_PASID_H
 
+#include <linux/hashtable.h>
 #include <linux/iommu.h>
 #include <linux/list.h>
+#include <linux/uidgid.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -59,6 +61,7 @@ enum iommu_pasid_end {
  * @now: the clock, in nanoseconds, monotonic
  * @work: frees those whose time is over
  * @drains: the drains that are running, each of them called for by an allocation
+ * @accounts: struct iommu_pasid_account of the users who have numbers, by UID
  */
 struct iommu_pasid_space {
 	struct xarray pasids;
@@ -73,6 +76,17 @@ struct iommu_pasid_space {
 	u64 (*now)(void);
 	struct delayed_work work;
 	struct list_head drains;
+	DECLARE_HASHTABLE(accounts, 6);
+};
+
+/**
+ * struct iommu_pasid_quota - Who is charged for a PASID
+ * @uid: the user
+ * @max: how many numbers he can have that are live or rest
+ */
+struct iommu_pasid_quota {
+	kuid_t uid;
+	unsigned int max;
 };
 
 /*
@@ -115,12 +129,15 @@ int iommu_pasid_alloc(struct iommu_pasid_space *space,
 		      ioasid_t *pasid);
 int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
 			    enum iommu_pasid_owner owner, u32 min, u32 max,
+			    const struct iommu_pasid_quota *quota,
 			    ioasid_t *pasid);
 bool iommu_pasid_release(struct iommu_pasid_space *space, ioasid_t pasid);
 int iommu_pasid_in_use(struct iommu_pasid_space *space, ioasid_t pasid);
 
 int iommu_pasid_attach(struct iommu_pasid_space *space,
 		       struct iommu_pasid_device *pdev, ioasid_t pasid);
+void iommu_pasid_attach_failed(struct iommu_pasid_space *space,
+			       struct iommu_pasid_device *pdev, ioasid_t pasid);
 void iommu_pasid_detach(struct iommu_pasid_space *space,
 			struct iommu_pasid_device *pdev, ioasid_t pasid);
 bool iommu_pasid_device_drained(struct iommu_pasid_space *space,

@@ -19,18 +19,17 @@
  *
  * Quota. Numbers are few, at most 2^20 in the whole system, so an fd and a user
  * can have so many and no more. They are charged to the user who opened the fd,
- * whoever calls, and are so given back to the same one. There is no resource
- * limit and no ucount of this kind.
+ * whoever calls. The user has a number until it is free for others, that is the
+ * allocator's to tell; the fd until it is destroyed. There is no resource limit
+ * and no ucount of this kind.
  *
- * Locks. That of the xarray of numbers protects the PASIDs of the fd and the
- * lists of the devices, pasid_users_lock the quota. Neither is taken inside of
- * the other.
+ * Locks. That of the xarray of numbers protects the PASIDs of the fd, how many
+ * there are, and the lists of the devices.
  *
  * Failure. An allocation that fails changes nothing. A destroy cannot fail.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
-#include <linux/hashtable.h>
 #include <linux/iommu.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
@@ -48,75 +47,24 @@ module_param(pasids_per_user, uint, 0644);
 MODULE_PARM_DESC(pasids_per_user,
 		 "Most PASIDs that all /dev/iommu opened by a user can have together");
 
-/* A user with an fd that has or had a PASID */
-struct iommufd_pasid_user {
-	struct hlist_node node;
-	kuid_t uid;
-	unsigned int num_fds;
-	unsigned int num_pasids;
-};
-
-static DEFINE_HASHTABLE(pasid_users, 6);
-/* Protects the table, its users, and the counts of all fds */
-static DEFINE_SPINLOCK(pasid_users_lock);
-
-/* Takes over @new if there is none of this user yet */
-static struct iommufd_pasid_user *
-pasid_user_get(kuid_t uid, struct iommufd_pasid_user **new)
+static int pasid_charge(struct iommufd_pasids *pasids)
 {
-	struct iommufd_pasid_user *user;
-
-	lockdep_assert_held(&pasid_users_lock);
-
-	hash_for_each_possible(pasid_users, user, node, __kuid_val(uid)) {
-		if (uid_eq(user->uid, uid)) {
-			user->num_fds++;
-			return user;
-		}
-	}
-	user = *new;
-	*new = NULL;
-	user->uid = uid;
-	user->num_fds = 1;
-	hash_add(pasid_users, &user->node, __kuid_val(uid));
-	return user;
-}
-
-static int pasid_charge(struct iommufd_ctx *ictx)
-{
-	struct iommufd_pasids *pasids = &ictx->pasids;
-	struct iommufd_pasid_user *new = NULL;
 	int rc = 0;
 
-	/* Once it is set it stays */
-	if (!READ_ONCE(pasids->user)) {
-		new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
-		if (!new)
-			return -ENOMEM;
-	}
-
-	spin_lock(&pasid_users_lock);
-	if (!pasids->user)
-		WRITE_ONCE(pasids->user,
-			   pasid_user_get(ictx->file->f_cred->uid, &new));
-	if (pasids->num >= READ_ONCE(pasids_per_fd) ||
-	    pasids->user->num_pasids >= READ_ONCE(pasids_per_user)) {
+	xa_lock(&pasids->numbers);
+	if (pasids->num >= READ_ONCE(pasids_per_fd))
 		rc = -EDQUOT;
-	} else {
+	else
 		pasids->num++;
-		pasids->user->num_pasids++;
-	}
-	spin_unlock(&pasid_users_lock);
-	kfree(new);
+	xa_unlock(&pasids->numbers);
 	return rc;
 }
 
-static void pasid_uncharge(struct iommufd_ctx *ictx)
+static void pasid_uncharge(struct iommufd_pasids *pasids)
 {
-	spin_lock(&pasid_users_lock);
-	ictx->pasids.num--;
-	ictx->pasids.user->num_pasids--;
-	spin_unlock(&pasid_users_lock);
+	xa_lock(&pasids->numbers);
+	pasids->num--;
+	xa_unlock(&pasids->numbers);
 }
 
 /**
@@ -134,20 +82,8 @@ void iommufd_pasids_init(struct iommufd_pasids *pasids)
  */
 void iommufd_pasids_destroy(struct iommufd_pasids *pasids)
 {
-	struct iommufd_pasid_user *user = pasids->user;
-
 	WARN_ON(!xa_empty(&pasids->numbers) || pasids->num);
 	xa_destroy(&pasids->numbers);
-	if (!user)
-		return;
-
-	spin_lock(&pasid_users_lock);
-	if (--user->num_fds)
-		user = NULL;
-	else
-		hash_del(&user->node);
-	spin_unlock(&pasid_users_lock);
-	kfree(user);
 }
 
 /* The first number that is too large for a device that can take any, or 0 */
@@ -183,7 +119,8 @@ static int pasid_alloc_number(struct iommufd_pasid *pasid,
 {
 	int rc;
 
-	rc = iommu_alloc_file_pasid(limit, min, max, &pasid->pasid);
+	rc = iommu_alloc_file_pasid(limit, min, max, ictx->file->f_cred->uid,
+				    READ_ONCE(pasids_per_user), &pasid->pasid);
 	if (rc == -EEXIST && !pasid_is_own(ictx, min))
 		return -EACCES;
 	if (rc)
@@ -233,7 +170,7 @@ static int pasid_alloc(struct iommufd_ucmd *ucmd, struct iommufd_device *idev)
 	if (limit <= IOMMU_FIRST_GLOBAL_PASID)
 		return -ENODEV;
 
-	rc = pasid_charge(ictx);
+	rc = pasid_charge(&ictx->pasids);
 	if (rc)
 		return rc;
 	pasid = iommufd_object_alloc(ictx, pasid, IOMMUFD_OBJ_PASID);
@@ -263,7 +200,7 @@ err_free_number:
 err_abort:
 	iommufd_object_abort(ictx, &pasid->obj);
 err_uncharge:
-	pasid_uncharge(ictx);
+	pasid_uncharge(&ictx->pasids);
 	return rc;
 }
 
@@ -301,7 +238,7 @@ void iommufd_pasid_destroy(struct iommufd_object *obj)
 		list_del(&pasid->own_item);
 	xa_unlock(numbers);
 	pasid_free_number(pasid, pasid->ictx);
-	pasid_uncharge(pasid->ictx);
+	pasid_uncharge(&pasid->ictx->pasids);
 }
 
 /**

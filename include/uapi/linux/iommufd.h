@@ -1470,9 +1470,11 @@ enum iommu_pasid_alloc_flags {
  *  - ENODEV: The device can take no PASIDs. Without a device: no bound device can
  *    take one.
  *  - ERANGE: The device can take no PASID from @min_pasid to @max_pasid.
- *  - EDQUOT: This fd or the user who opened it has as many as allowed.
+ *  - EDQUOT: This fd has as many as allowed, or the user who opened it, for whom
+ *    those that rest count, too.
  *  - ENOSPC: All from @min_pasid to @max_pasid, which are not the same, are in
- *    use or rest.
+ *    use, rest, or are kept for devices with fewer PASID bits. One that is kept
+ *    is given to who asks for this number only.
  *  - EEXIST: The only number that will do is one of this fd already.
  *  - EACCES: The only number that will do belongs to somebody else.
  *  - EAGAIN: The only number that will do rests.

@@ -206,6 +206,67 @@ TEST_F_TIMEOUT(iommu_pasid, few_bits, 120)
 	EXPECT_EQ(pasids[i], bind(i, WIDE1));
 }
 
+struct binder {
+	pthread_barrier_t *both;
+	int queue;
+	int rc;
+};
+
+static void *bind_at_once(void *arg)
+{
+	struct binder *binder = arg;
+
+	pthread_barrier_wait(binder->both);
+	binder->rc = queue_do(binder->queue, "bind");
+	return NULL;
+}
+
+/* In a new process: two threads bind, each with a queue; never returns */
+static void bind_twice(void)
+{
+	struct binder binders[2] = {};
+	pthread_barrier_t both;
+	pthread_t thread;
+	unsigned int i;
+
+	pthread_barrier_init(&both, NULL, 2);
+	for (i = 0; i != 2; i++) {
+		binders[i].both = &both;
+		binders[i].queue = queue_open(mock_names[NARROW]);
+	}
+	if (pthread_create(&thread, NULL, bind_at_once, &binders[1]))
+		_exit(2);
+	bind_at_once(&binders[0]);
+	pthread_join(thread, NULL);
+	_exit(binders[0].rc || binders[1].rc);
+}
+
+/* One number is enough for all threads of a process, also if it is the last */
+TEST_F_TIMEOUT(iommu_pasid, last_for_threads, 120)
+{
+	int queue, status;
+	unsigned int i;
+	pid_t pid;
+
+	if (!self->sva)
+		SKIP(return, NO_SVA);
+	ASSERT_EQ(0, set_grace_ms(0));
+	for (i = 0; i != NARROW_LIMIT - 2; i++) {
+		queue = queue_open(mock_names[NARROW]);
+		ASSERT_LE(0, queue);
+		ASSERT_EQ(0, queue_do(queue, "alloc"));
+	}
+	for (i = 0; i != 50; i++) {
+		ASSERT_COUNTS(0, NARROW_LIMIT - 2, 0);
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			bind_twice();
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_EQ(0, status);
+	}
+}
+
 /* A child does not inherit the PASID, but may keep the queue */
 TEST_F_TIMEOUT(iommu_pasid, fork, 120)
 {

@@ -232,6 +232,51 @@ TEST_F(iommufd_pasid, rest)
 	EXPECT_EQ(0, pasid_param_restore(&param));
 }
 
+/* The user has a number until it has rested, so a loop does not get him more */
+TEST_F(iommufd_pasid, quota_rests)
+{
+	struct pasid_param quota, grace;
+	__u32 ioas, hwpt, pasid, pasid_id;
+	unsigned int tries = 0;
+	struct dev dev;
+	int fd, rc;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	ASSERT_EQ(0, setresuid(54323, 0, 0));
+	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	ASSERT_LE(0, fd);
+	dev = make_dev(_metadata, fd, NULL, 0, MOCK_FLAGS_DEVICE_PASID, NULL);
+	ASSERT_EQ(0, _test_ioctl_ioas_alloc(fd, &ioas));
+	ASSERT_EQ(0, _test_cmd_hwpt_alloc(fd, dev.id, ioas, 0,
+					  IOMMU_HWPT_ALLOC_PASID, &hwpt,
+					  IOMMU_HWPT_DATA_NONE, NULL, 0));
+	if (pasid_param_set(&quota, "iommufd/parameters/pasids_per_user", 1))
+		SKIP(return, "the quota cannot be set");
+	if (pasid_param_set(&grace, "iommu/parameters/pasid_grace_ms", 60000)) {
+		EXPECT_EQ(0, pasid_param_restore(&quota));
+		SKIP(return, "the grace period cannot be set");
+	}
+
+	EXPECT_EQ(0, _test_cmd_pasid_alloc(fd, 0, dev.id, 0, ~0U, &pasid,
+					   &pasid_id));
+	EXPECT_EQ(0, _test_cmd_pasid_attach(fd, dev.stdev_id, pasid, hwpt));
+	EXPECT_EQ(0, _test_cmd_pasid_detach(fd, dev.stdev_id, pasid));
+	EXPECT_EQ(0, _test_ioctl_destroy(fd, pasid_id));
+	EXPECT_ERRNO(EDQUOT, _test_cmd_pasid_alloc(fd, 0, dev.id, 0, ~0U, NULL,
+						   NULL));
+	/* The grace period that is restored is over soon */
+	EXPECT_EQ(0, pasid_param_restore(&grace));
+	do {
+		usleep(20000);
+		rc = _test_cmd_pasid_alloc(fd, 0, dev.id, 0, ~0U, NULL, NULL);
+	} while (rc && errno == EDQUOT && ++tries != 1000);
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(0, pasid_param_restore(&quota));
+	ASSERT_EQ(0, close(fd));
+}
+
 TEST_F(iommufd_pasid, replace)
 {
 	__u32 hwpts[3] = { m_hwpt(self->ioas_id), m_hwpt(self->ioas_id),
