@@ -15,6 +15,8 @@ bench:         ## instructions for each operation, plain and patched
 	@scripts/run bench
 stress:        ## the stress tests for MINUTES= (default 1) under KASAN
 	@scripts/run stress
+random:        ## 10 million random operations of an allocator of IOVAs against its model (10 minutes)
+	@scripts/run random
 peers:         ## mainline's own tests of VFIO, on plain 6.12 and on the patched kernel
 	@scripts/peers
 vmm:           ## Debian's QEMU in a guest passes devices to a VM with KVM, T= which scenario, T='*' all
@@ -84,6 +86,6 @@ list:          ## write patches/README.md, the table of the patches
 clean:         ## remove builds and results; keep sources, ccache and build/linux
 	@scripts/build clean
 
-.PHONY: help run compare bench stress peers vmm shell gdb kernel deb dist-tests lava fleet headers check \
+.PHONY: help run compare bench stress random peers vmm shell gdb kernel deb dist-tests lava fleet headers check \
 	check-series check-style check-front model check-tool capture fuzz check-bisect proof coverage selftest docs \
 	worktree export absorb range-diff compile-commands report send list clean
