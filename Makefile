@@ -59,6 +59,8 @@ check-bisect:  ## every step of the series builds for arm64 and x86_64
 	@scripts/bisect
 proof:         ## a kernel without each fix of 0-fixes: does its test fail? (an hour)
 	@scripts/proof
+mutants:       ## edits of the kernel break the claims of 3-iova: do the tests fail? (MINUTES=, and again)
+	@scripts/proof mutants
 coverage:      ## which lines of the series the tests reach, by gcov (an hour); MACHINES= again
 	@scripts/run coverage
 selftest:      ## the harness reports a crash, a hang, a splat, a missing plan
@@ -87,5 +89,5 @@ clean:         ## remove builds and results; keep sources, ccache and build/linu
 	@scripts/build clean
 
 .PHONY: help run compare bench stress random peers vmm shell gdb kernel deb dist-tests lava fleet headers check \
-	check-series check-style check-front model check-tool capture fuzz check-bisect proof coverage selftest docs \
+	check-series check-style check-front model check-tool capture fuzz check-bisect proof mutants coverage selftest docs \
 	worktree export absorb range-diff compile-commands report send list clean
