@@ -668,14 +668,14 @@ static int queue_release(struct inode *inode, struct file *file)
 	struct mock_queue *queue = file->private_data;
 	struct mock_device *mock = inode->i_private;
 
+	/* Else mock_remove() would not wait for it, and the device could go first */
 	mutex_lock(&mock->lock);
 	list_del_init(&queue->node);
-	mutex_unlock(&mock->lock);
-
 	mutex_lock(&queue->lock);
 	if (queue->mock)
 		mock_queue_stop(queue, false);
 	mutex_unlock(&queue->lock);
+	mutex_unlock(&mock->lock);
 	put_device(&mock->dev);
 	kfree(queue);
 	return 0;

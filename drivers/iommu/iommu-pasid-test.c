@@ -62,6 +62,14 @@ static int drain_late(struct device *dev, ioasid_t pasid,
 	return -ETIMEDOUT;
 }
 
+static int drain_slowly(struct device *dev, ioasid_t pasid,
+			unsigned long deadline)
+{
+	drain_ok(dev, pasid, deadline);
+	msleep(40);
+	return -ETIMEDOUT;
+}
+
 static int pasid_init(struct kunit *test)
 {
 	static const char *const names[NUM_DEVICES] = { "pasid0", "pasid1",
@@ -516,6 +524,37 @@ static void pasid_reclaim_late(struct kunit *test)
 	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_late);
 	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_slowly);
+	KUNIT_EXPECT_EQ(test, get(t, 0), -ENOSPC);
+	KUNIT_EXPECT_LE(test, num_drained, 4);
+}
+
+/* More than are looked at, or freed, in one go */
+#define MANY	1500U
+
+/* Behind many that cannot be drained there is one that can be */
+static void pasid_reclaim_many(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+	ioasid_t last;
+
+	iommu_pasid_device_limit(&t->space, &t->devices[1], MANY + 1);
+	iommu_pasid_device_limit(&t->space, &t->devices[2], MANY + 1);
+	for (i = 1; i != MANY; i++)
+		get_resting(test, 1);
+	last = get_resting(test, 2);
+	KUNIT_EXPECT_EQ(test, get(t, 1), -ENOSPC);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[2], drain_ok);
+	KUNIT_EXPECT_EQ(test, get(t, 1), last);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	KUNIT_EXPECT_EQ(test, t->space.num_resting, MANY - 1);
+
+	/* All that are over, though one would do */
+	clock += GRACE;
+	KUNIT_EXPECT_GT(test, get(t, 1), 0);
+	KUNIT_EXPECT_EQ(test, t->space.num_resting, 0);
+	KUNIT_EXPECT_EQ(test, t->space.ends[IOMMU_PASID_EXPIRED], MANY - 1);
 }
 
 static void pasid_limits(struct kunit *test)
@@ -641,12 +680,19 @@ static void pasid_quota_fails(struct kunit *test)
 static void pasid_mm_prefers_small(struct kunit *test)
 {
 	struct pasid_test *t = test->priv;
+	unsigned int i;
 
 	iommu_pasid_device_limit(&t->space, &t->devices[1], 1U << 20);
 	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_MM, 0, U32_MAX), 1);
 	KUNIT_EXPECT_EQ(test, get(t, 1), LIMIT);
 	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_DRIVER, 0, U32_MAX),
 			LIMIT + 1);
+	for (i = 2; i != LIMIT / 2; i++)
+		KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_MM, 0,
+						U32_MAX), i);
+	/* The upper half of the small ones is not for address spaces */
+	KUNIT_EXPECT_EQ(test, get_range(t, 1, IOMMU_PASID_MM, 0, U32_MAX),
+			LIMIT + 2);
 }
 
 /* A drain callback that does not return, and a thread that waits for it */
@@ -655,6 +701,8 @@ struct hang {
 	struct completion called;
 	struct completion go_on;
 	struct completion done;
+	/* What the callback returns in the end */
+	int ret;
 	int pasid;
 };
 
@@ -665,7 +713,7 @@ static int drain_hangs(struct device *dev, ioasid_t pasid,
 {
 	complete(&hang.called);
 	wait_for_completion(&hang.go_on);
-	return 0;
+	return hang.ret;
 }
 
 static int hang_alloc(void *arg)
@@ -685,11 +733,12 @@ static bool becomes_free(struct pasid_test *t, ioasid_t pasid)
 	return is_free(t, pasid);
 }
 
-static void hang_begin(struct kunit *test)
+static void hang_begin(struct kunit *test, int ret)
 {
 	struct pasid_test *t = test->priv;
 
 	hang.t = t;
+	hang.ret = ret;
 	init_completion(&hang.called);
 	init_completion(&hang.go_on);
 	init_completion(&hang.done);
@@ -708,7 +757,7 @@ static void pasid_drain_hangs(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, drained_by(t, 0, 7));
 	KUNIT_ASSERT_EQ(test, get(t, 1), 7);
 	KUNIT_ASSERT_EQ(test, attach(t, 1, 7), 0);
-	hang_begin(test);
+	hang_begin(test, 0);
 
 	/* None of these waits */
 	detach(t, 1, 7);
@@ -739,7 +788,7 @@ static void pasid_drain_late_once(struct kunit *test)
 	struct pasid_test *t = test->priv;
 
 	fill_with_resting(test, 0);
-	hang_begin(test);
+	hang_begin(test, 0);
 	KUNIT_EXPECT_NE(test, 0,
 			wait_for_completion_timeout(&hang.done, 10 * HZ));
 	KUNIT_EXPECT_EQ(test, hang.pasid, -ENOSPC);
@@ -766,7 +815,7 @@ static void pasid_drain_late_rests(struct kunit *test)
 	for (i = 2; i != LIMIT; i++)
 		get_resting(test, 1);
 	iommu_pasid_device_limit(&t->space, &t->devices[0], 2);
-	hang_begin(test);
+	hang_begin(test, -ETIMEDOUT);
 	wait_for_completion(&hang.done);
 	KUNIT_EXPECT_EQ(test, hang.pasid, -ENOSPC);
 	clock += GRACE;
@@ -1217,6 +1266,7 @@ static struct kunit_case pasid_cases[] = {
 	KUNIT_CASE(pasid_reclaim_all_users),
 	KUNIT_CASE(pasid_reclaim_fails),
 	KUNIT_CASE(pasid_reclaim_late),
+	KUNIT_CASE(pasid_reclaim_many),
 	KUNIT_CASE(pasid_limits),
 	KUNIT_CASE(pasid_narrow_device),
 	KUNIT_CASE(pasid_file_leaves_kept),

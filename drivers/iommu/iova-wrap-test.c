@@ -16,6 +16,8 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "iommu-pages.h"
@@ -33,6 +35,10 @@
 static unsigned int steps = 50000;
 module_param(steps, uint, 0444);
 MODULE_PARM_DESC(steps, "random operations of each test that does some");
+
+static unsigned int seed = 1;
+module_param(seed, uint, 0444);
+MODULE_PARM_DESC(seed, "of the first of these tests, the second takes the next");
 
 enum page_state {
 	PAGE_IS_FREE,
@@ -126,14 +132,17 @@ static unsigned long model_search(struct wrap_test *priv, unsigned long lo,
 				  unsigned long hi, unsigned long pages)
 {
 	unsigned long align = roundup_pow_of_two(pages);
-	unsigned long pfn, i;
+	unsigned long pfn = ALIGN(lo, align);
+	u8 *busy, *free;
 
-	for (pfn = ALIGN(lo, align); pfn + pages - 1 <= hi; pfn += align) {
-		for (i = 0; i < pages; i++)
-			if (priv->state[pfn + i] != PAGE_IS_FREE)
-				break;
-		if (i == pages)
+	while (pfn + pages - 1 <= hi) {
+		busy = memchr_inv(priv->state + pfn, PAGE_IS_FREE, pages);
+		if (!busy)
 			return pfn;
+		free = memchr(busy, PAGE_IS_FREE, priv->state + hi + 1 - busy);
+		if (!free)
+			return 0;
+		pfn = ALIGN(free - priv->state, align);
 	}
 	return 0;
 }
@@ -419,6 +428,36 @@ static void wrap_test_exhaustion(struct kunit *test)
 			test_alloc(test, WRAP_LEAF_PAGES, SPLIT - 1));
 }
 
+/* As they are outside of this test */
+static void wrap_test_zones(struct kunit *test)
+{
+	struct wrap_zone *low, *high;
+	struct iova_space space;
+
+	KUNIT_ASSERT_EQ(test, 0, iova_space_init(&space, &iova_policy_wraparound,
+						 PAGE_SIZE, START));
+	low = &space.wrap->zones[WRAP_LOW];
+	high = &space.wrap->zones[WRAP_HIGH];
+	KUNIT_EXPECT_EQ(test, low->first, START);
+	KUNIT_EXPECT_EQ(test, low->last, SZ_4G / PAGE_SIZE - 1);
+	KUNIT_EXPECT_EQ(test, low->span_last, low->last);
+	KUNIT_EXPECT_EQ(test, high->first, SZ_4G / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, high->last, ULONG_MAX >> PAGE_SHIFT);
+	/* 16 GiB if a page is 4 KiB */
+	KUNIT_EXPECT_EQ(test, high->span_last, high->first + BIT(22) - 1);
+
+	/* All that is below 4 GiB is used, and then what is above */
+	KUNIT_EXPECT_EQ(test, SZ_2G / PAGE_SIZE,
+			iova_space_alloc(&space, SZ_2G / PAGE_SIZE, low->last,
+					 true));
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(&space, SZ_2G / PAGE_SIZE,
+						  low->last, true));
+	KUNIT_EXPECT_EQ(test, high->first,
+			iova_space_alloc(&space, SZ_2G / PAGE_SIZE, high->last,
+					 true));
+	iova_space_destroy(&space);
+}
+
 /* The upper zone goes round in a part of it as long as that suffices */
 static void wrap_test_grow(struct kunit *test)
 {
@@ -472,6 +511,8 @@ static void wrap_test_reserved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, 200, 200));
 	KUNIT_EXPECT_EQ(test, -EBUSY, test_reserve(test, START, END));
 
+	/* No leaf is there yet that would know of them */
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, WRAP_LEAF_PAGES + 1, NO_LIMIT));
 	for (i = 0; i < 2 * END; i++) {
 		pfn = test_alloc(test, 1 + i % 7, i % 2 ? SPLIT - 1 : NO_LIMIT);
 		if (pfn)
@@ -523,6 +564,19 @@ static struct wrap_leaf *no_leaf(void)
 	return NULL;
 }
 
+/* All four leaves of it can be had, so nothing has stayed busy */
+static void expect_upper_zone_free(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned long pfn;
+
+	for (pfn = SPLIT; pfn < END; pfn += 2 * WRAP_LEAF_PAGES)
+		KUNIT_EXPECT_EQ(test, pfn,
+				iova_space_alloc(&priv->space,
+						 2 * WRAP_LEAF_PAGES, NO_LIMIT,
+						 true));
+}
+
 /* Without memory for a leaf an allocation fails and changes nothing */
 static void wrap_test_nomem(struct kunit *test)
 {
@@ -554,9 +608,40 @@ static void wrap_test_nomem(struct kunit *test)
 						 true));
 	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
 	kunit_deactivate_static_stub(test, iova_wrap_alloc_leaf);
-	KUNIT_EXPECT_EQ(test, SPLIT, iova_space_alloc(&priv->space,
-						      2 * WRAP_LEAF_PAGES,
-						      NO_LIMIT, true));
+	expect_upper_zone_free(test);
+}
+
+static unsigned int stores_left;
+
+static int store_some(struct iova_wrap *wrap, struct wrap_leaf *leaf,
+		      unsigned long index)
+{
+	if (!stores_left)
+		return -ENOMEM;
+	stores_left--;
+	return xa_err(xa_store(&wrap->leaves, index, leaf, GFP_ATOMIC));
+}
+
+/* The same if there is a leaf, but no memory for the tree that it belongs in */
+static void wrap_test_nomem_tree(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+
+	kunit_activate_static_stub(test, iova_wrap_store_leaf, store_some);
+	stores_left = 0;
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(&priv->space,
+						  2 * WRAP_LEAF_PAGES,
+						  NO_LIMIT, true));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&priv->space.wrap->leaves));
+	/* It is the second of two */
+	stores_left = 1;
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(&priv->space,
+						  2 * WRAP_LEAF_PAGES,
+						  NO_LIMIT, true));
+	KUNIT_EXPECT_EQ(test, 0, stores_left);
+	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
+	kunit_deactivate_static_stub(test, iova_wrap_store_leaf);
+	expect_upper_zone_free(test);
 }
 
 static unsigned int num_reports;
@@ -807,7 +892,7 @@ static unsigned long random_pages(struct rnd_state *rnd)
 	}
 }
 
-static void test_random(struct kunit *test, u64 seed, bool lazy)
+static void test_random(struct kunit *test, u64 with_seed, bool lazy)
 {
 	static const unsigned long limits[] = { SPLIT - 1, NO_LIMIT, NO_LIMIT,
 		SPLIT + 300, 500, START + 1 };
@@ -818,7 +903,7 @@ static void test_random(struct kunit *test, u64 seed, bool lazy)
 
 	blocks = kunit_kcalloc(test, NUM_BLOCKS, sizeof(*blocks), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, blocks);
-	prandom_seed_state(&rnd, seed);
+	prandom_seed_state(&rnd, with_seed);
 	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, 1000, 1100));
 	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, SPLIT + 64, SPLIT + 127));
 
@@ -849,16 +934,18 @@ static void test_random(struct kunit *test, u64 seed, bool lazy)
 			test_free(test, blocks[i].pfn, blocks[i].pages);
 	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
 	KUNIT_EXPECT_GT(test, test_wraps(test), steps / 5000);
+	kunit_info(test, "%u operations with seed %llu, %llu rounds\n", steps,
+		   with_seed, test_wraps(test));
 }
 
 static void wrap_test_random(struct kunit *test)
 {
-	test_random(test, 1, false);
+	test_random(test, seed, false);
 }
 
 static void wrap_test_random_lazy(struct kunit *test)
 {
-	test_random(test, 2, true);
+	test_random(test, seed + 1, true);
 }
 
 #define MAX_THREADS	8
@@ -1002,10 +1089,12 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_ahead),
 	KUNIT_CASE(wrap_test_long_lived),
 	KUNIT_CASE(wrap_test_exhaustion),
+	KUNIT_CASE(wrap_test_zones),
 	KUNIT_CASE(wrap_test_grow),
 	KUNIT_CASE(wrap_test_reserved),
 	KUNIT_CASE(wrap_test_reserve_late),
 	KUNIT_CASE(wrap_test_nomem),
+	KUNIT_CASE(wrap_test_nomem_tree),
 	KUNIT_CASE(wrap_test_bad_free),
 	KUNIT_CASE(wrap_test_stats),
 	KUNIT_CASE(wrap_test_lazy),

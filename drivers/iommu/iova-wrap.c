@@ -157,6 +157,15 @@ struct wrap_leaf *iova_wrap_alloc_leaf(void)
 	return kmem_cache_zalloc(wrap_leaf_cache, GFP_ATOMIC | __GFP_NOWARN);
 }
 
+/* Not static for the same reason */
+int iova_wrap_store_leaf(struct iova_wrap *wrap, struct wrap_leaf *leaf,
+			 unsigned long index)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iova_wrap_store_leaf, wrap, leaf, index);
+	return xa_err(xa_store(&wrap->leaves, index, leaf,
+			       GFP_ATOMIC | __GFP_NOWARN));
+}
+
 static struct wrap_leaf *wrap_new_leaf(struct iova_wrap *wrap,
 				       unsigned long index)
 {
@@ -174,8 +183,7 @@ static struct wrap_leaf *wrap_new_leaf(struct iova_wrap *wrap,
 	INIT_LIST_HEAD(&leaf->freed_entry);
 	leaf->index = index;
 	leaf->full_for = UINT_MAX;
-	if (xa_err(xa_store(&wrap->leaves, index, leaf,
-			    GFP_ATOMIC | __GFP_NOWARN))) {
+	if (iova_wrap_store_leaf(wrap, leaf, index)) {
 		wrap->spare = leaf;
 		return NULL;
 	}

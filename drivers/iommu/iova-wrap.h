@@ -115,6 +115,8 @@ void iova_wrap_get_stats(struct iova_space *space,
 			 struct iova_wrap_stats *stats);
 int iova_wrap_cache_init(void);
 struct wrap_leaf *iova_wrap_alloc_leaf(void);
+int iova_wrap_store_leaf(struct iova_wrap *wrap, struct wrap_leaf *leaf,
+			 unsigned long index);
 void iova_wrap_report(unsigned long first, unsigned long last);
 
 #endif /* __IOVA_WRAP_H */

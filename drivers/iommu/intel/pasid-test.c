@@ -13,6 +13,9 @@
  * it, or a fault.
  *
  * In the end it must be the one from after it, whatever the caches hold.
+ *
+ * Other tests attach domains by the operations of the driver, at PASIDs and without
+ * one. What is unmapped there must be in none of the caches afterwards.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -31,6 +34,8 @@ static const u32 pasids[] = { 1, 63, 64, 1000 };
 #define FIRST_DID	10
 #define BUS		0x12
 #define DEVFN		0x34
+#define ATS_CAP		0x100
+#define PASID_CAP	0x120
 
 /* What PASIDs lead to by a domain: one of them for each kind of entry */
 enum pasid_kind {
@@ -75,6 +80,8 @@ struct model_domain {
 	struct dmar_domain domain;
 	struct iommu_domain_info ids;
 	void *pgd;
+	/* How often what it maps has changed */
+	unsigned int version;
 };
 
 /* What is cached for a PASID */
@@ -89,6 +96,7 @@ struct model_pasid {
 struct model {
 	struct kunit *test;
 	struct intel_iommu iommu;
+	struct pci_sysdata sysdata;
 	struct pci_bus bus;
 	struct pci_dev pdev;
 	struct dev_iommu dev_iommu;
@@ -102,11 +110,18 @@ struct model {
 	u64 to[2][NUM_PASIDS];
 	/* Faults of the PASID must not be reported */
 	bool quiet[NUM_PASIDS];
-	/* Descriptors, and drains of page requests */
+	/* Descriptors, those for a Device-TLB too, and drains of page requests */
 	unsigned int descriptors;
+	unsigned int dev_tlb_descriptors;
 	unsigned int drains;
 	/* The PASID whose page requests were drained last */
 	u32 drained;
+	/* Its domain has to be told of what is unmapped, till the IOMMU forgets it */
+	struct dmar_domain *detaching;
+	/* The control registers of the device, and writes to them */
+	u16 ats_ctrl;
+	u16 pasid_ctrl;
+	unsigned int config_writes;
 };
 
 static struct pasid_entry *model_entry(struct model *model, unsigned int i)
@@ -116,6 +131,17 @@ static struct pasid_entry *model_entry(struct model *model, unsigned int i)
 
 	table = get_pasid_table_from_pde(&dir[pasids[i] >> PASID_PDE_SHIFT]);
 	return table ? &table[pasids[i] & PASID_PTE_MASK] : NULL;
+}
+
+/* What a page table maps now is told by the low bits */
+static u64 model_translate(struct model *model, u64 table)
+{
+	unsigned int n;
+
+	for (n = 0; n != NUM_DOMAINS; n++)
+		if (table == virt_to_phys(model->domains[n].pgd))
+			return table + model->domains[n].version;
+	return table;
 }
 
 static u64 entry_to(struct pasid_entry *entry)
@@ -173,7 +199,7 @@ static u64 model_lookup(struct model *model, unsigned int i, enum model_use use)
 					   pasids[i]);
 			return TO_NOTHING;
 		}
-		to = entry_to(&entry);
+		to = model_translate(model, entry_to(&entry));
 		if (!cache->iotlb) {
 			cache->iotlb = to;
 			cache->iotlb_did = pasid_get_domain_id(&entry);
@@ -256,6 +282,7 @@ static void model_execute(struct model *model, const struct qi_desc *desc)
 
 	/* Fields of the descriptors of Device-TLBs are elsewhere */
 	if (type == QI_DEIOTLB_TYPE) {
+		model->dev_tlb_descriptors++;
 		KUNIT_EXPECT_EQ(model->test, PCI_DEVID(BUS, DEVFN), did);
 		KUNIT_EXPECT_TRUE(model->test, desc->qw1 & QI_DEV_EIOTLB_SIZE);
 	}
@@ -285,6 +312,10 @@ static void model_execute(struct model *model, const struct qi_desc *desc)
 			if (pasids[i] == pasid)
 				cache->dev_tlb = TO_NOTHING;
 			break;
+		case QI_DIOTLB_TYPE:
+			/* Without a PASID it is for all of them */
+			cache->dev_tlb = TO_NOTHING;
+			break;
 		case QI_IWD_TYPE:
 			break;
 		default:
@@ -306,6 +337,9 @@ static int model_submit(struct intel_iommu *iommu, struct qi_desc *desc,
 	/* An interrupt may want to invalidate those of a real IOMMU */
 	if (test->priv != model)
 		return 0;
+	if (model->detaching)
+		KUNIT_EXPECT_FALSE(test,
+				   list_empty(&model->detaching->cache_tags));
 	for (i = 0; i != count; i++) {
 		model_look(model, false);
 		model_execute(model, &desc[i]);
@@ -323,12 +357,50 @@ static int model_submit(struct intel_iommu *iommu, struct qi_desc *desc,
 static int model_config_read(struct pci_bus *bus, unsigned int devfn, int where,
 			     int size, u32 *val)
 {
-	/* It is there */
-	*val = 0x11223344;
+	struct model *model = container_of(bus, struct model, bus);
+
+	switch (where) {
+	case ATS_CAP + PCI_ATS_CAP:
+		*val = PCI_ATS_CAP_PAGE_ALIGNED;
+		break;
+	case ATS_CAP + PCI_ATS_CTRL:
+		*val = model->ats_ctrl;
+		break;
+	default:
+		/* It is there */
+		*val = 0x11223344;
+		break;
+	}
 	return PCIBIOS_SUCCESSFUL;
 }
 
-static struct pci_ops model_pci_ops = { .read = model_config_read };
+static int model_config_write(struct pci_bus *bus, unsigned int devfn,
+			      int where, int size, u32 val)
+{
+	struct model *model = container_of(bus, struct model, bus);
+
+	model->config_writes++;
+	switch (where) {
+	case ATS_CAP + PCI_ATS_CTRL:
+		model->ats_ctrl = val;
+		break;
+	case PASID_CAP + PCI_PASID_CTRL:
+		KUNIT_EXPECT_FALSE_MSG(model->test,
+				       model->ats_ctrl & PCI_ATS_CTRL_ENABLE,
+				       "PASIDs change while ATS is on");
+		model->pasid_ctrl = val;
+		break;
+	default:
+		KUNIT_FAIL(model->test, "a write to 0x%x", where);
+		break;
+	}
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops model_pci_ops = {
+	.read = model_config_read,
+	.write = model_config_write,
+};
 
 static void model_init_iommu(struct model *model)
 {
@@ -338,6 +410,10 @@ static void model_init_iommu(struct model *model)
 	/* First and second level, nested, passthrough, SMPWC */
 	iommu->ecap = BIT_ULL(47) | BIT_ULL(46) | BIT_ULL(26) | BIT_ULL(6) |
 		      BIT_ULL(48);
+	/* Scalable mode, PASIDs of 20 bits, queued invalidation */
+	iommu->ecap |= BIT_ULL(43) | BIT_ULL(40) | (19ULL << 35) | BIT_ULL(1);
+	/* Addresses of 48 bits */
+	iommu->cap = 47ULL << 16;
 	if (param->coherent)
 		iommu->ecap |= BIT_ULL(0);
 	if (param->caching_mode)
@@ -361,9 +437,15 @@ static void model_init_device(struct model *model)
 
 	model->bus.ops = &model_pci_ops;
 	model->bus.number = BUS;
+	model->bus.sysdata = &model->sysdata;
 	model->pdev.bus = &model->bus;
 	model->pdev.devfn = DEVFN;
 	model->pdev.error_state = pci_channel_io_normal;
+	/* An endpoint on the root bus */
+	model->pdev.pcie_cap = 0x40;
+	model->pdev.ats_cap = ATS_CAP;
+	model->pdev.pasid_cap = PASID_CAP;
+	model->pdev.eetlp_prefix_path = 1;
 	dev->bus = &pci_bus_type;
 	dev->iommu = &model->dev_iommu;
 	model->dev_iommu.priv = &model->info;
@@ -390,6 +472,16 @@ static void model_init_domains(struct model *model)
 		d->pgd = kunit_kzalloc(model->test, PAGE_SIZE, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(model->test, d->pgd);
 		d->ids.did = FIRST_DID + i;
+		/* It keeps the ID while it is attached to nothing */
+		d->ids.refcnt = 1;
+		INIT_LIST_HEAD(&d->domain.devices);
+		INIT_LIST_HEAD(&d->domain.dev_pasids);
+		INIT_LIST_HEAD(&d->domain.cache_tags);
+		spin_lock_init(&d->domain.lock);
+		spin_lock_init(&d->domain.cache_lock);
+		d->domain.domain.type = IOMMU_DOMAIN_UNMANAGED;
+		d->domain.domain.ops = intel_iommu_ops.default_domain_ops;
+		d->domain.domain.pgsize_bitmap = SZ_4K;
 		d->domain.pgd = d->pgd;
 		d->domain.agaw = model->iommu.agaw;
 		xa_store(&d->domain.iommu_array, model->iommu.seq_id, &d->ids,
@@ -402,6 +494,9 @@ static void model_init_domains(struct model *model)
 			 GFP_KERNEL);
 	}
 }
+
+/* What the kernel was booted with */
+static int scalable_mode;
 
 static int pasid_test_init(struct kunit *test)
 {
@@ -417,6 +512,8 @@ static int pasid_test_init(struct kunit *test)
 		xa_init(&model->nested[i].iommu_array);
 	}
 	test->priv = model;
+	scalable_mode = intel_iommu_sm;
+	intel_iommu_sm = 1;
 	model_init_iommu(model);
 	model_init_device(model);
 	model_init_domains(model);
@@ -433,7 +530,9 @@ static void pasid_test_exit(struct kunit *test)
 		return;
 	if (model->pdev.dev.iommu)
 		intel_pasid_free_table(&model->pdev.dev);
+	intel_iommu_sm = scalable_mode;
 	for (i = 0; i != NUM_DOMAINS; i++) {
+		kfree(model->domains[i].domain.qi_batch);
 		xa_destroy(&model->domains[i].domain.iommu_array);
 		xa_destroy(&model->nested[i].iommu_array);
 	}
@@ -656,6 +755,297 @@ static void pasid_test_random(struct kunit *test)
 	}
 }
 
+/* What is done when the device is probed. Then a driver may enable page requests. */
+static void model_probe(struct model *model)
+{
+	const struct pasid_test_param *param = model->test->param_value;
+	struct device_domain_info *info = &model->info;
+
+	info->ats_enabled = false;
+	info->ats_supported = param->ats;
+	info->pasid_supported = 1;
+	intel_iommu_enable_sm_caps(info);
+	KUNIT_EXPECT_EQ(model->test, PCI_PASID_CTRL_ENABLE, model->pasid_ctrl);
+	KUNIT_EXPECT_EQ(model->test, param->ats,
+			!!(model->ats_ctrl & PCI_ATS_CTRL_ENABLE));
+	model->config_writes = 0;
+}
+
+static void model_release(struct model *model)
+{
+	unsigned int n;
+
+	KUNIT_EXPECT_EQ(model->test, 0, model->config_writes);
+	for (n = 0; n != NUM_DOMAINS; n++) {
+		struct dmar_domain *domain = &model->domains[n].domain;
+
+		KUNIT_EXPECT_TRUE(model->test, list_empty(&domain->cache_tags));
+		KUNIT_EXPECT_TRUE(model->test, list_empty(&domain->dev_pasids));
+		KUNIT_EXPECT_EQ(model->test, 1, model->domains[n].ids.refcnt);
+	}
+	intel_iommu_disable_sm_caps(&model->info);
+	KUNIT_EXPECT_EQ(model->test, 0, model->pasid_ctrl);
+	KUNIT_EXPECT_FALSE(model->test, model->ats_ctrl & PCI_ATS_CTRL_ENABLE);
+}
+
+static struct iommu_domain *model_domain(struct model *model, unsigned int n)
+{
+	return &model->domains[n].domain.domain;
+}
+
+/* Without a PASID. The PASIDs do not notice. */
+static void model_attach_rid(struct model *model, unsigned int n)
+{
+	struct iommu_domain *domain = model_domain(model, n);
+
+	KUNIT_EXPECT_EQ(model->test, 0,
+			domain->ops->attach_dev(domain, &model->pdev.dev));
+	model_look(model, true);
+}
+
+static void model_detach_rid(struct model *model)
+{
+	struct iommu_domain *blocked = intel_iommu_ops.blocked_domain;
+
+	KUNIT_EXPECT_EQ(model->test, 0,
+			blocked->ops->attach_dev(blocked, &model->pdev.dev));
+	model_look(model, true);
+}
+
+/* In place of @old, which is NULL if there is nothing */
+static void model_replace(struct model *model, unsigned int i, unsigned int n,
+			  struct iommu_domain *old)
+{
+	struct iommu_domain *domain = model_domain(model, n);
+
+	model->to[1][i] = model_translate(model,
+					  virt_to_phys(model->domains[n].pgd));
+	KUNIT_EXPECT_EQ(model->test, 0,
+			domain->ops->set_dev_pasid(domain, &model->pdev.dev,
+						   pasids[i], old));
+	model_look(model, true);
+}
+
+static void model_attach(struct model *model, unsigned int i, unsigned int n)
+{
+	model_replace(model, i, n, NULL);
+}
+
+static void model_detach(struct model *model, unsigned int i, unsigned int n)
+{
+	model->to[1][i] = TO_NOTHING;
+	model->detaching = &model->domains[n].domain;
+	intel_iommu_ops.remove_dev_pasid(&model->pdev.dev, pasids[i],
+					 model_domain(model, n));
+	model->detaching = NULL;
+	model_look(model, true);
+}
+
+static bool model_is_at(struct model *model, unsigned int i, unsigned int n)
+{
+	u64 table = virt_to_phys(model->domains[n].pgd);
+
+	return (model->to[0][i] & VTD_PAGE_MASK) == table;
+}
+
+/* What the domain maps changes, for the PASIDs that are attached to it */
+static void model_change(struct model *model, unsigned int n)
+{
+	unsigned int i;
+
+	model->domains[n].version++;
+	for (i = 0; i != NUM_PASIDS; i++)
+		if (model_is_at(model, i, n))
+			model->to[1][i]++;
+}
+
+/* From now on nobody finds what was there, whatever it has cached */
+static void model_unmap(struct model *model, unsigned int n)
+{
+	model_change(model, n);
+	cache_tag_flush_range(&model->domains[n].domain, 0, SZ_2M - 1, 0);
+	model_look(model, true);
+}
+
+/* As an IOMMU in caching mode knows that there was nothing, it has to be told */
+static void model_map(struct model *model, unsigned int n)
+{
+	const struct pasid_test_param *param = model->test->param_value;
+	struct iommu_domain *domain = model_domain(model, n);
+	unsigned int descriptors = model->descriptors;
+
+	if (param->caching_mode)
+		model_change(model, n);
+	KUNIT_EXPECT_EQ(model->test, 0,
+			domain->ops->iotlb_sync_map(domain, 0, SZ_4K));
+	if (!param->caching_mode)
+		KUNIT_EXPECT_EQ(model->test, descriptors, model->descriptors);
+	model_look(model, true);
+}
+
+static void model_unmap_all(struct model *model)
+{
+	unsigned int n;
+
+	for (n = 0; n != NUM_DOMAINS; n++)
+		model_unmap(model, n);
+}
+
+/* Domains come and go without a PASID: to those at PASIDs it is all the same */
+static void pasid_test_rid(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int i, round;
+
+	model_probe(model);
+	for (round = 0; round != 4; round++) {
+		/* The PASIDs first, or after another domain, or that domain */
+		if (round)
+			model_attach_rid(model, 0);
+		if (round == 2)
+			model_detach_rid(model);
+		for (i = 0; i != NUM_PASIDS; i++)
+			model_attach(model, i, i % NUM_DOMAINS);
+		model_unmap_all(model);
+		model_attach_rid(model, 1);
+		model_unmap_all(model);
+		model_attach_rid(model, 2);
+		model_unmap_all(model);
+		model_detach_rid(model);
+		model_unmap_all(model);
+		if (round == 3)
+			model_attach_rid(model, 1);
+		for (i = 0; i != NUM_PASIDS; i++)
+			model_detach(model, i, i % NUM_DOMAINS);
+		model_detach_rid(model);
+	}
+	model_release(model);
+}
+
+/* Wherever they go, what is unmapped there, and where they were, is gone */
+static void pasid_test_replace(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int i, n;
+
+	model_probe(model);
+	for (i = 0; i != NUM_PASIDS; i++)
+		model_attach(model, i, 0);
+	for (n = 1; n != 2 * NUM_DOMAINS; n++) {
+		for (i = 0; i != NUM_PASIDS; i++) {
+			model_replace(model, i, n % NUM_DOMAINS,
+				      model_domain(model,
+						   (n - 1) % NUM_DOMAINS));
+			model_unmap_all(model);
+		}
+		model_attach_rid(model, n % NUM_DOMAINS);
+	}
+	model_detach_rid(model);
+	for (i = 0; i != NUM_PASIDS; i++)
+		model_detach(model, i, (n - 1) % NUM_DOMAINS);
+	model_release(model);
+}
+
+/* An attach without a PASID that fails takes nothing from those at PASIDs */
+static void pasid_test_rid_fails(struct kunit *test)
+{
+	struct model *model = test->priv;
+	struct iommu_domain *domain = model_domain(model, 0);
+	u64 ecap = model->iommu.ecap;
+	unsigned int i;
+
+	model_probe(model);
+	for (i = 0; i != NUM_PASIDS; i++)
+		model_attach(model, i, 0);
+	/* Nothing is translated by a second level for a moment */
+	model->iommu.ecap &= ~BIT_ULL(46);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			domain->ops->attach_dev(domain, &model->pdev.dev));
+	model->iommu.ecap = ecap;
+	for (i = 0; i != NUM_PASIDS; i++) {
+		model_unmap(model, 0);
+		model_detach(model, i, 0);
+	}
+	model_release(model);
+}
+
+/* Something is mapped after the domain was attached, at PASIDs and nowhere else */
+static void pasid_test_map(struct kunit *test)
+{
+	struct model *model = test->priv;
+	unsigned int i, n;
+
+	model_probe(model);
+	for (i = 0; i != NUM_PASIDS; i++)
+		model_attach(model, i, i % NUM_DOMAINS);
+	for (n = 0; n != NUM_DOMAINS; n++)
+		model_map(model, n);
+	for (i = 0; i != NUM_PASIDS; i++)
+		model_detach(model, i, i % NUM_DOMAINS);
+	model_release(model);
+}
+
+/* The least of all IOMMUs takes 16 bits: all that is larger is refused */
+static void pasid_test_no_room(struct kunit *test)
+{
+	static const u32 too_large[] = { 1 << 16, (1 << 16) + 1, (1 << 20) - 1 };
+	struct model *model = test->priv;
+	struct iommu_domain *domain = model_domain(model, 0);
+	struct iommu_domain *identity = intel_iommu_ops.identity_domain;
+	struct device *dev = &model->pdev.dev;
+	u32 max_id = intel_pasid_max_id;
+	unsigned int i;
+
+	/* Not enabled yet */
+	KUNIT_EXPECT_EQ(test, 0, intel_iommu_ops.get_max_pasids(dev));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			domain->ops->set_dev_pasid(domain, dev, 1, NULL));
+
+	intel_pasid_free_table(dev);
+	intel_pasid_max_id = 1 << 16;
+	model->info.pasid_supported = 1;
+	KUNIT_EXPECT_EQ(test, 0, intel_pasid_alloc_table(dev));
+	model_probe(model);
+	KUNIT_EXPECT_EQ(test, 1 << 16, intel_iommu_ops.get_max_pasids(dev));
+	for (i = 0; i != ARRAY_SIZE(too_large); i++) {
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				domain->ops->set_dev_pasid(domain, dev,
+							   too_large[i], NULL));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				identity->ops->set_dev_pasid(identity, dev,
+							     too_large[i],
+							     NULL));
+	}
+	model_attach(model, 0, 0);
+	model_detach(model, 0, 0);
+	model_release(model);
+	intel_pasid_max_id = max_id;
+}
+
+/* One IOTLB, however many PASIDs: it is invalidated once for all of them */
+static void pasid_test_one_iotlb(struct kunit *test)
+{
+	const struct pasid_test_param *param = test->param_value;
+	struct model *model = test->priv;
+	unsigned int i, attached;
+
+	model_probe(model);
+	for (i = 0; i != NUM_PASIDS; i++)
+		model_attach(model, i, 0);
+	/* Whichever is detached, it stays as long as there is one */
+	for (attached = NUM_PASIDS; attached; attached--) {
+		model->descriptors = 0;
+		model->dev_tlb_descriptors = 0;
+		model_unmap(model, 0);
+		KUNIT_EXPECT_EQ(test, param->ats ? attached : 0,
+				model->dev_tlb_descriptors);
+		KUNIT_EXPECT_EQ(test, 1, model->descriptors -
+					 model->dev_tlb_descriptors);
+		model_detach(model, NUM_PASIDS - attached, 0);
+	}
+	model_release(model);
+}
+
 static struct kunit_case pasid_test_cases[] = {
 	KUNIT_CASE_PARAM(pasid_test_detach, pasid_test_gen_params),
 	KUNIT_CASE_PARAM(pasid_test_reuse, pasid_test_gen_params),
@@ -663,6 +1053,12 @@ static struct kunit_case pasid_test_cases[] = {
 	KUNIT_CASE_PARAM(pasid_test_busy, pasid_test_gen_params),
 	KUNIT_CASE_PARAM(pasid_test_detach_twice, pasid_test_gen_params),
 	KUNIT_CASE_PARAM(pasid_test_random, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(pasid_test_rid, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(pasid_test_replace, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(pasid_test_rid_fails, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(pasid_test_map, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(pasid_test_no_room, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(pasid_test_one_iotlb, pasid_test_gen_params),
 	{},
 };
 

@@ -919,6 +919,42 @@ static void cd_test_domains(struct kunit *test)
 	model_free_domain(model, b);
 }
 
+/* What the table has no room for is refused, and what is there stays as it is */
+static void cd_test_no_room(struct kunit *test)
+{
+	struct model *model = test->priv;
+	u32 limit = 1U << model->master.ssid_bits;
+	const u32 pasids[] = { limit, limit + 1, 2 * limit, (1U << 20) - 1 };
+	unsigned int i, num_allocs;
+	struct iommu_domain *a;
+
+	model_use_domains(model);
+	a = model_alloc_domain(model);
+	if (model->num_ssids > 1)
+		model_attach(model, 1, a, NULL);
+	KUNIT_EXPECT_EQ(test, model->num_ssids > 1 ? limit : 0,
+			arm_smmu_ops.get_max_pasids(&model->pdev.dev));
+	num_allocs = model->num_allocs;
+	for (i = 0; i != ARRAY_SIZE(pasids); i++) {
+		int rc;
+
+		KUNIT_EXPECT_NULL(test, arm_smmu_get_cd_ptr(&model->master,
+							    pasids[i]));
+		lockdep_off();
+		KUNIT_EXPECT_NULL(test, arm_smmu_alloc_cd_ptr(&model->master,
+							      pasids[i]));
+		rc = a->ops->set_dev_pasid(a, &model->pdev.dev, pasids[i],
+					   NULL);
+		lockdep_on();
+		KUNIT_EXPECT_EQ(test, -EINVAL, rc);
+		KUNIT_EXPECT_EQ(test, num_allocs, model->num_allocs);
+		model_done(model);
+	}
+	if (model->num_ssids > 1)
+		model_detach(model, 1, a);
+	a->ops->free(a);
+}
+
 /*
  * A process ends before its PASIDs are detached: the CDs stay, for DMA not to be
  * reported, but lead to nothing.
@@ -967,6 +1003,48 @@ static void cd_test_mm_release(struct kunit *test)
 	model_free_domain(model, a);
 }
 
+/* The device is in the queue of faults as long as they are enabled, SVA or not */
+static void cd_test_iopf(struct kunit *test)
+{
+	struct model *model = test->priv;
+	struct dev_iommu *param = &model->dev_iommu;
+	struct device *dev = &model->pdev.dev;
+
+	model_use_domains(model);
+	mutex_init(&param->lock);
+	model->smmu.features |= ARM_SMMU_FEAT_SVA | ARM_SMMU_FEAT_STALLS;
+	model->smmu.iommu.ops = &arm_smmu_ops;
+	param->iommu_dev = &model->smmu.iommu;
+	model->master.stall_enabled = true;
+	model->master.num_streams = 1;
+	model->smmu.evtq.iopf = iopf_queue_alloc("arm-smmu-v3-cd-test");
+	KUNIT_ASSERT_NOT_NULL(test, model->smmu.evtq.iopf);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			arm_smmu_ops.dev_enable_feat(dev, IOMMU_DEV_FEAT_SVA));
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(param->fault_param));
+	KUNIT_EXPECT_EQ(test, 0,
+			arm_smmu_ops.dev_enable_feat(dev, IOMMU_DEV_FEAT_IOPF));
+	KUNIT_EXPECT_NOT_NULL(test, rcu_access_pointer(param->fault_param));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			arm_smmu_ops.dev_enable_feat(dev, IOMMU_DEV_FEAT_IOPF));
+
+	KUNIT_EXPECT_EQ(test, 0,
+			arm_smmu_ops.dev_enable_feat(dev, IOMMU_DEV_FEAT_SVA));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			arm_smmu_ops.dev_disable_feat(dev,
+						      IOMMU_DEV_FEAT_IOPF));
+	KUNIT_EXPECT_EQ(test, 0,
+			arm_smmu_ops.dev_disable_feat(dev, IOMMU_DEV_FEAT_SVA));
+	KUNIT_EXPECT_NOT_NULL(test, rcu_access_pointer(param->fault_param));
+
+	KUNIT_EXPECT_EQ(test, 0,
+			arm_smmu_ops.dev_disable_feat(dev,
+						      IOMMU_DEV_FEAT_IOPF));
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(param->fault_param));
+	iopf_queue_free(model->smmu.evtq.iopf);
+}
+
 static struct kunit_case cd_test_cases[] = {
 	KUNIT_CASE_PARAM(cd_test_replace, cd_test_gen_params),
 	KUNIT_CASE_PARAM(cd_test_same, cd_test_gen_params),
@@ -976,7 +1054,9 @@ static struct kunit_case cd_test_cases[] = {
 	KUNIT_CASE_PARAM(cd_test_no_memory, cd_test_gen_params),
 	KUNIT_CASE_PARAM(cd_test_free, cd_test_gen_params),
 	KUNIT_CASE_PARAM(cd_test_domains, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_no_room, cd_test_gen_params),
 	KUNIT_CASE_PARAM(cd_test_mm_release, pasid_test_gen_params),
+	KUNIT_CASE_PARAM(cd_test_iopf, pasid_test_gen_params),
 	{},
 };
 

@@ -12,6 +12,10 @@
  *
  * Needs root, CONFIG_IOMMU_PASID_MOCK, CONFIG_IOMMU_DEBUGFS. On x86 Linux 6.12
  * shares no address spaces with devices; there a driver's PASIDs are tested.
+ *
+ * In the environment: PASID_BITS=20 lets exhaustion take all the numbers there are,
+ * and not those of a device with 16 bits; PASID_STORM is how many processes the
+ * storm kills.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -761,18 +765,32 @@ TEST_F_TIMEOUT(iommu_pasid, driver_leaves, 120)
 	close(queue);
 }
 
-/* Each number there is, and one more */
+static unsigned int setting(const char *name, unsigned int value)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : value;
+}
+
+/* Each number there is for a device, and one more for another one */
 TEST_F_TIMEOUT(iommu_pasid, exhaustion, 600)
 {
-	const unsigned long num = (1UL << 20) - 1;
+	const unsigned int bits = setting("PASID_BITS", 16);
+	const unsigned long num = (1UL << bits) - 1;
 	unsigned long begin = now_ms();
-	int full, queue;
+	int full, queue, i;
+	char cmd[32];
 
+	for (i = WIDE0; i <= WIDE1; i++) {
+		ASSERT_EQ(0, mock_remove(mock_names[i]));
+		ASSERT_EQ(0, mock_create(mock_names[i], bits));
+	}
 	full = queue_open(mock_names[WIDE0]);
 	queue = queue_open(mock_names[WIDE1]);
 	ASSERT_LE(0, full);
 	ASSERT_LE(0, queue);
-	EXPECT_EQ(-ENOSPC, queue_do(full, "fill 1048576"));
+	snprintf(cmd, sizeof(cmd), "fill %lu", num + 1);
+	EXPECT_EQ(-ENOSPC, queue_do(full, cmd));
 	ASSERT_EQ(0, read_counts(&self->counts));
 	EXPECT_EQ(num, self->counts.live_mm + self->counts.live_driver);
 	printf("# %lu ms to allocate all\n", now_ms() - begin);
@@ -797,6 +815,7 @@ TEST_F_TIMEOUT(iommu_pasid, processes, 600)
 {
 	struct rlimit limit = { 4096, 4096 };
 	const unsigned int num = 1000;
+	unsigned long begin = now_ms();
 	struct child *children;
 	int *pasids, *sorted;
 	unsigned int i;
@@ -816,6 +835,7 @@ TEST_F_TIMEOUT(iommu_pasid, processes, 600)
 		if (i % 2)
 			ASSERT_EQ(pasids[i], child_bind(&children[i], WIDE1));
 	}
+	printf("# %lu ms to start %u processes\n", now_ms() - begin, num);
 	memcpy(sorted, pasids, num * sizeof(*pasids));
 	qsort(sorted, num, sizeof(*sorted), compare_ints);
 	for (i = 1; i != num; i++)
@@ -830,10 +850,12 @@ TEST_F_TIMEOUT(iommu_pasid, processes, 600)
 		ASSERT_EQ(i + 1, value);
 	}
 
+	begin = now_ms();
 	for (i = 0; i != num; i++)
 		kill(children[i].pid, SIGKILL);
 	for (i = 0; i != num; i++)
 		ASSERT_EQ(0, child_end(&children[i], SIGKILL));
+	printf("# %lu ms to end them\n", now_ms() - begin);
 	for (i = 0; i != num; i++)
 		ASSERT_EQ(-EFAULT, dma(WIDE0, pasids[i], 1));
 	ASSERT_COUNTS(0, 0, num);
@@ -842,6 +864,9 @@ TEST_F_TIMEOUT(iommu_pasid, processes, 600)
 	ASSERT_COUNTS(0, 0, 0);
 	EXPECT_EQ(0, check_list());
 }
+
+/* More than there are CPUs; with many more all of them wait */
+#define NUM_STORMERS 4
 
 /* Binds and unbinds without end, forks, and starts itself again */
 static int storm(unsigned int seed)
@@ -890,21 +915,20 @@ static void *read_list(void *arg)
 /* Processes are killed whatever they are doing, and somebody reads debugfs */
 TEST_F_TIMEOUT(iommu_pasid, storm, 600)
 {
-	unsigned int rounds = 300;
+	const unsigned int rounds = setting("PASID_STORM", 300);
 	unsigned int i, n, seed = 1;
 	pthread_t reader;
 	int rc = 0;
 	int pid;
 
-	if (getenv("PASID_STORM"))
-		rounds = atoi(getenv("PASID_STORM"));
-	ASSERT_EQ(0, set_grace_ms(20));
+	/* Long enough that the narrow device runs out of numbers */
+	ASSERT_EQ(0, set_grace_ms(200));
 	ASSERT_EQ(0, mock_set_drain(mock_names[WIDE0], "ok"));
 	ASSERT_EQ(0, mock_set_drain(mock_names[NARROW], "ok"));
 	set_stop(false);
 	ASSERT_EQ(0, pthread_create(&reader, NULL, read_list, &rc));
 	for (i = 0; i != rounds; i++) {
-		struct child *child = &self->children[i % 8];
+		struct child *child = &self->children[i % NUM_STORMERS];
 
 		if (child->pid)
 			ASSERT_EQ(0, child_end(child, SIGKILL));
@@ -919,7 +943,7 @@ TEST_F_TIMEOUT(iommu_pasid, storm, 600)
 				 rand_r(&seed) % 32, &child_target, i);
 		usleep(rand_r(&seed) % 20000);
 	}
-	for (i = 0; i != 8; i++)
+	for (i = 0; i != NUM_STORMERS; i++)
 		ASSERT_EQ(0, child_end(&self->children[i], SIGKILL));
 	set_stop(true);
 	pthread_join(reader, NULL);

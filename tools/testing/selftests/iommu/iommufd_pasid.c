@@ -158,6 +158,23 @@ TEST_F(iommufd_pasid, narrow_device)
 	EXPECT_LE(NARROW_LIMIT, pasid);
 }
 
+/* The device has the capability, but its driver could not enable it */
+TEST_F(iommufd_pasid, driver_off)
+{
+	struct dev off = m_pasid_dev(MOCK_FLAGS_DEVICE_PASID_OFF);
+	uint8_t bits;
+
+	test_cmd_get_hw_info_pasid(off.id, &bits);
+	EXPECT_EQ(0, bits);
+	test_cmd_get_hw_info_pasid(self->dev.id, &bits);
+	EXPECT_EQ(MOCK_PASID_WIDTH, bits);
+	test_err_pasid_alloc(ENODEV, 0, off.id, 0, ~0U);
+	test_err_hwpt_alloc(EOPNOTSUPP, off.id, self->ioas_id,
+			    IOMMU_HWPT_ALLOC_PASID, NULL);
+	/* It limits nobody else */
+	test_cmd_pasid_alloc(0, NARROW_LIMIT, ~0U, NULL, NULL);
+}
+
 /* All numbers of a device, and then one of them again */
 TEST_F(iommufd_pasid, exhaustion)
 {
