@@ -12,9 +12,9 @@
  * makes it none. It ends being a user when its driver says that it has drained
  * the PASID, or when it goes away. A PASID that nobody uses is free as soon as it
  * is released; that is all that happens to one that was never attached.
- * Otherwise it rests until the last user
- * has drained it, or until the grace period is over, counted from the release
- * or from the last detach, whichever comes later.
+ * Otherwise it rests until the last user has drained it, or until the grace
+ * period is over, counted from the release or from the last detach, whichever
+ * comes later.
  *
  * What a resting PASID leads to. Nothing: it cannot be attached (-EBUSY), and
  * what was attached has been detached by the owner, which made the driver of the
@@ -851,7 +851,7 @@ int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
 		space->allocs++;
 		*pasid = entry->pasid;
 		trace_iommu_pasid_alloc(entry->pasid, owner);
-	} else if (ret != -EDQUOT) {
+	} else if (!IS_ERR(entry->account)) {
 		uncharge_user(space, entry->account);
 	}
 	xa_unlock_irq(&space->pasids);
@@ -986,6 +986,30 @@ out_unlock:
 	return ret;
 }
 
+/* @had: the domain was there, so that the device may have work with it left */
+static void end_attach(struct iommu_pasid_space *space,
+		       struct iommu_pasid_device *pdev, ioasid_t pasid, bool had)
+{
+	struct iommu_pasid *entry;
+	struct pasid_user *user;
+	unsigned long flags;
+
+	xa_lock_irqsave(&space->pasids, flags);
+	entry = xa_load(&space->pasids, pasid);
+	user = entry ? user_of(entry, pdev) : NULL;
+	/* Not one of the allocator, or it was not when it was attached */
+	if (!user || !user->attached)
+		goto out_unlock;
+	user->attached--;
+	user->had |= had;
+	if (!user->attached && !user->had)
+		drop_user(space, entry, user);
+	else if (entry->resting && !is_attached(entry))
+		start_rest(space, entry);
+out_unlock:
+	xa_unlock_irqrestore(&space->pasids, flags);
+}
+
 /**
  * iommu_pasid_attach_failed() - The domain was not attached after all
  * @space: the numbers
@@ -999,23 +1023,7 @@ out_unlock:
 void iommu_pasid_attach_failed(struct iommu_pasid_space *space,
 			       struct iommu_pasid_device *pdev, ioasid_t pasid)
 {
-	struct iommu_pasid *entry;
-	struct pasid_user *user;
-	unsigned long flags;
-
-	xa_lock_irqsave(&space->pasids, flags);
-	entry = xa_load(&space->pasids, pasid);
-	user = entry ? user_of(entry, pdev) : NULL;
-	/* As in iommu_pasid_detach() */
-	if (!user || !user->attached)
-		goto out_unlock;
-	user->attached--;
-	if (!user->attached && !user->had)
-		drop_user(space, entry, user);
-	else if (entry->resting && !is_attached(entry))
-		start_rest(space, entry);
-out_unlock:
-	xa_unlock_irqrestore(&space->pasids, flags);
+	end_attach(space, pdev, pasid, false);
 }
 
 /**
@@ -1029,22 +1037,7 @@ out_unlock:
 void iommu_pasid_detach(struct iommu_pasid_space *space,
 			struct iommu_pasid_device *pdev, ioasid_t pasid)
 {
-	struct iommu_pasid *entry;
-	struct pasid_user *user;
-	unsigned long flags;
-
-	xa_lock_irqsave(&space->pasids, flags);
-	entry = xa_load(&space->pasids, pasid);
-	user = entry ? user_of(entry, pdev) : NULL;
-	/* Not one of the allocator, or it was not when it was attached */
-	if (!user || !user->attached)
-		goto out_unlock;
-	user->attached--;
-	user->had = true;
-	if (entry->resting && !is_attached(entry))
-		start_rest(space, entry);
-out_unlock:
-	xa_unlock_irqrestore(&space->pasids, flags);
+	end_attach(space, pdev, pasid, true);
 }
 
 /**
