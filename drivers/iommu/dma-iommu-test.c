@@ -495,6 +495,28 @@ static void resv_test_late(struct kunit *test)
 	expect_alloc(test, 2, TOP - PAGES(5));
 }
 
+/*
+ * Firmware can list regions of no bytes, and ones that end before they start. The
+ * device works without them, also one that joins.
+ */
+static void resv_test_no_bytes(struct kunit *test)
+{
+	struct resv_test *priv = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		resv_test_region(&priv->devs[i], TOP - PAGES(8), 0,
+				 IOMMU_RESV_DIRECT);
+		resv_test_region(&priv->devs[i], TOP - PAGES(2),
+				 -(size_t)PAGES(2), IOMMU_RESV_DIRECT);
+		resv_test_region(&priv->devs[i], TOP - PAGES(1 + i), PAGE_SIZE,
+				 IOMMU_RESV_RESERVED);
+		KUNIT_EXPECT_EQ(test, 0, resv_test_join(priv, i));
+		KUNIT_EXPECT_TRUE(test, priv->devs[i].dev->dma_iommu);
+	}
+	expect_alloc(test, 0, TOP - PAGES(3));
+}
+
 /* Too late: what it reserves is in use. Nobody loses anything by that. */
 static void resv_test_too_late(struct kunit *test)
 {
@@ -702,6 +724,7 @@ static void resv_test_no_dma_domain(struct kunit *test)
 static struct kunit_case resv_test_cases[] = {
 	KUNIT_CASE(resv_test_every_device),
 	KUNIT_CASE(resv_test_late),
+	KUNIT_CASE(resv_test_no_bytes),
 	KUNIT_CASE(resv_test_too_late),
 	KUNIT_CASE(resv_test_cached),
 #ifdef CONFIG_FAILSLAB

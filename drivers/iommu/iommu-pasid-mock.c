@@ -8,6 +8,9 @@
  * create      Write "<name> <bits>": a device with so many bits of PASID.
  * remove      Write "<name>": the device goes, as if it was unplugged.
  * violations  Read: how often a promise of the allocator was broken, see below.
+ * stall       Map it: memory whose pages do not come while "1" has been written, as
+ *             those of a file whose server does not answer. "0" lets them come, and
+ *             so does a minute.
  *
  * Each device has a directory with its name there, as long as it has its driver:
  *
@@ -843,6 +846,49 @@ static void mock_remove(struct device *dev)
 	iommu_dev_disable_feature(dev, IOMMU_DEV_FEAT_IOPF);
 }
 
+/* Memory that may stall */
+
+static bool mock_stalled;
+static DECLARE_WAIT_QUEUE_HEAD(mock_stall_wait);
+
+static vm_fault_t stall_fault(struct vm_fault *vmf)
+{
+	wait_event_timeout(mock_stall_wait, !READ_ONCE(mock_stalled), 60 * HZ);
+	vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	return vmf->page ? 0 : VM_FAULT_OOM;
+}
+
+static const struct vm_operations_struct stall_vm_ops = {
+	.fault = stall_fault,
+};
+
+static int stall_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &stall_vm_ops;
+	return 0;
+}
+
+static ssize_t stall_write(struct file *file, const char __user *buf,
+			   size_t count, loff_t *pos)
+{
+	bool stalled;
+	int ret;
+
+	ret = kstrtobool_from_user(buf, count, &stalled);
+	if (ret)
+		return ret;
+	WRITE_ONCE(mock_stalled, stalled);
+	wake_up_all(&mock_stall_wait);
+	return count;
+}
+
+static const struct file_operations stall_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = stall_write,
+	.mmap = stall_mmap,
+};
+
 /* The bus */
 
 static const struct bus_type mock_bus = {
@@ -1033,6 +1079,8 @@ static int __init mock_init(void)
 	debugfs_create_file("create", 0200, mock_dir, NULL, &create_fops);
 	debugfs_create_file("remove", 0200, mock_dir, NULL, &remove_fops);
 	debugfs_create_atomic_t("violations", 0400, mock_dir, &mock_violations);
+	/* The file is never removed, and debugfs passes no mmap() on otherwise */
+	debugfs_create_file_unsafe("stall", 0600, mock_dir, NULL, &stall_fops);
 	return 0;
 
 err_unregister:

@@ -808,18 +808,33 @@ static void msi_test_map_failure(struct kunit *test)
 	iommufd_msi_swap_commit(&priv->groups[0]);
 }
 
-/* What an owner gets is its own, across all owners there ever were */
-static void msi_test_owner_ids(struct kunit *test)
+static void count_page(void *data, dma_addr_t iova, phys_addr_t doorbell)
+{
+	(*(unsigned int *)data)++;
+}
+
+/* Interrupts outlive the ownership: they are told once, and need nothing here */
+static void msi_test_ownership_ends(struct kunit *test)
 {
 	struct msi_test *priv = test->priv;
-	struct iommufd_msi_group mg = {};
+	struct iommufd_msi_group *mg = &priv->groups[0];
+	struct iommu_msi_owner *owner = &mg->owner;
+	unsigned int pages = 0;
 
-	KUNIT_EXPECT_NE(test, priv->groups[0].owner.id, 0);
-	KUNIT_EXPECT_NE(test, priv->groups[0].owner.id,
-			priv->groups[1].owner.id);
-	iommufd_msi_group_init(&mg, &priv->table, 0);
-	KUNIT_EXPECT_NE(test, mg.owner.id, priv->groups[0].owner.id);
-	iommufd_msi_group_destroy(&mg);
+	must_prepare(test, mg, 0);
+	must_prepare(test, mg, 0);
+	must_prepare(test, mg, 1);
+	must_prepare(test, &priv->groups[1], 1);
+	owner->ops->tell_pages(owner, count_page, &pages);
+	KUNIT_EXPECT_EQ(test, pages, 2);
+	KUNIT_EXPECT_EQ(test, count_read(&mg->needs, 0), 0);
+	KUNIT_EXPECT_EQ(test, count_read(&mg->needs, 1), 0);
+	KUNIT_EXPECT_NULL(test, mg->window->slots[0]);
+	/* Of the other group */
+	KUNIT_EXPECT_NOT_NULL(test, mg->window->slots[1]);
+	owner->ops->tell_pages(owner, count_page, &pages);
+	KUNIT_EXPECT_EQ(test, pages, 2);
+	KUNIT_EXPECT_EQ(test, must_prepare(test, mg, 2), TEST_WINDOW);
 }
 
 static struct kunit_case msi_test_cases[] = {
@@ -842,7 +857,7 @@ static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE(msi_test_alloc_failure),
 	KUNIT_CASE(msi_test_many_doorbells),
 	KUNIT_CASE(msi_test_map_failure),
-	KUNIT_CASE(msi_test_owner_ids),
+	KUNIT_CASE(msi_test_ownership_ends),
 	{}
 };
 

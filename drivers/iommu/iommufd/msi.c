@@ -48,8 +48,9 @@
  * be allocated under it. It nests inside iommu_group::mutex, which the IOMMU
  * core holds when it calls prepare and unprepare and which keeps the DMA owner
  * where it is, and inside iommufd_group::lock, which the callers of attach,
- * detach and replace hold. Nothing else is locked under it but what iommu_map()
- * and iommu_unmap() do.
+ * detach and replace hold. Locked under it is what iommu_map() and iommu_unmap()
+ * lock, and at the end of an ownership the cookie of the DMA API, which is told
+ * the pages that stay.
  *
  * Failure: what can fail undoes itself and leaves the table as it was. Detach,
  * commit, abort and unprepare cannot fail, they do not allocate.
@@ -772,6 +773,10 @@ static void iommufd_msi_tell_pages(struct iommu_msi_owner *owner,
 	for (slot = 0; count_find(&mg->needs, &slot); slot++) {
 		page = msi_slot_page(mg->window, slot);
 		fn(data, page->iova, page->doorbell);
+		/* A bind that comes now finds a group without needs */
+		while (count_read(&mg->needs, slot))
+			msi_unneed(mg, page);
+		msi_page_put(mg->window, page);
 	}
 	mutex_unlock(&mg->table->lock);
 }

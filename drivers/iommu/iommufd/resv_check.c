@@ -13,8 +13,9 @@
  *   what a device claims is held against them here.
  *
  * Locks: as in resv.c. The plan and the list of conflicts belong to the ioctl.
- * Conflicts are collected while iova_rwsem is held for reading, which may take as
- * long as user space has made it, so a fatal signal ends it.
+ * Conflicts are collected while iova_rwsem is held for reading. How long the whole
+ * takes is up to user space, so the lock is dropped between the ranges of the plan,
+ * and a fatal signal ends it.
  */
 #include <linux/interval_tree.h>
 #include <linux/iommu.h>
@@ -50,13 +51,14 @@ bool resv_conflicts_args_valid(u32 num, u32 entry_size)
 /**
  * resv_conflicts_init() - Start a list of conflicts
  * @conflicts: List to start
- * @room: How many to keep at most. The others are counted.
+ * @room: How many entries user space has room for. At most IOMMU_MAX_CONFLICTS are
+ *	kept, the others are counted.
  */
 void resv_conflicts_init(struct resv_conflicts *conflicts, u32 room)
 {
 	*conflicts = (struct resv_conflicts){
 		.root = RB_ROOT,
-		.room = room,
+		.room = min_t(u32, room, IOMMU_MAX_CONFLICTS),
 	};
 }
 
@@ -595,25 +597,27 @@ static int check_plan(struct check *check, unsigned long alignment)
 	struct interval_tree_node *node;
 	int rc = 0;
 
-	down_read(&check->iopt->iova_rwsem);
 	for (node = interval_tree_iter_first(&check->plan, 0, ULONG_MAX);
 	     node && !rc; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
 		struct iopt_claim iopt_claim = {
 			.kind = IOPT_CLAIM_MAP,
 			.start = node->start,
 			.last = node->last,
-			.alignment = max(alignment,
-					 check->iopt->iova_alignment),
 		};
 
 		claim.info.range_index =
 			container_of(node, struct check_range, node)->index;
 		rc = iopt_loop_break();
-		if (!rc)
-			rc = iopt_walk_conflicts(check->iopt, &iopt_claim,
-						 check_planned, &claim);
+		if (rc)
+			break;
+		/* Who wants to map waits for one range, not for the plan */
+		down_read(&check->iopt->iova_rwsem);
+		iopt_claim.alignment = max(alignment,
+					   check->iopt->iova_alignment);
+		rc = iopt_walk_conflicts(check->iopt, &iopt_claim,
+					 check_planned, &claim);
+		up_read(&check->iopt->iova_rwsem);
 	}
-	up_read(&check->iopt->iova_rwsem);
 	return rc;
 }
 
@@ -771,7 +775,7 @@ int iommufd_ioas_check(struct iommufd_ucmd *ucmd)
 	cmd->num_conflicts = check.conflicts.num;
 	cmd->out_flags = check.out_flags;
 	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-	if (!rc && cmd->num_conflicts > room)
+	if (!rc && cmd->num_conflicts > check.conflicts.room)
 		rc = -EMSGSIZE;
 out_free:
 	check_free_plan(&check);

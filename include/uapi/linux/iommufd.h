@@ -539,8 +539,10 @@ enum iommu_hw_info_type {
  *                                not set then accesses that the device makes
  *                                meanwhile may fail, or read and write nothing
  *                                without an error, and the device has to be
- *                                quiesced first. The number of the bit is
- *                                provisional.
+ *                                quiesced first. An access that waits for the
+ *                                answer to a page fault is refused in any case,
+ *                                when the HWPT with the fault object is
+ *                                replaced. The number of the bit is provisional.
  */
 enum iommufd_hw_capabilities {
 	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
@@ -1142,6 +1144,9 @@ struct iommu_iova_conflict {
 /* Most ranges that IOMMU_IOAS_CHECK and IOMMU_IOAS_SET_HOLES take */
 #define IOMMU_IOAS_MAX_RANGES 65536
 
+/* Most conflicts that are named, there may be more */
+#define IOMMU_MAX_CONFLICTS 65536
+
 /**
  * enum iommu_ioas_check_flags - Flags for IOMMU_IOAS_CHECK
  * @IOMMU_IOAS_CHECK_PASID: The device is to be attached at a PASID
@@ -1184,7 +1189,8 @@ enum iommu_ioas_check_flags {
  *  - each planned range and the first one before it that it overlaps.
  *
  * The conflicts are sorted by start, then kind, then last. If there are more
- * than there is room for then the first ones are given. The kernel fills in as
+ * than there is room for, or more than IOMMU_MAX_CONFLICTS, then the first ones
+ * are given. The kernel fills in as
  * much of each entry as both sides know, and zeroes the rest of it.
  *
  * If there are none and nothing changes meanwhile then the attach, and each map,
@@ -1217,8 +1223,9 @@ enum iommu_ioas_check_flags {
  *    not less than ULONG_MAX, or it does not end within the IOVAs of the kernel.
  *  - ENOSPC: There are more than IOMMU_IOAS_MAX_RANGES ranges.
  *  - E2BIG: The structure has a nonzero part that the kernel does not know.
- *  - EMSGSIZE: There are more than @num_conflicts. As many as there is room for
- *    and all other results are there, @num_conflicts tells how many are needed.
+ *  - EMSGSIZE: There are more than @num_conflicts, or more than
+ *    IOMMU_MAX_CONFLICTS. The first of them and all other results are there,
+ *    @num_conflicts tells how many there are.
  *  - EFAULT: User memory cannot be accessed.
  *  - EINTR: The process is being killed.
  *  - ENOMEM: Out of memory.

@@ -51,11 +51,16 @@ static uint64_t field(const char *line, const char *name)
 	return 0;
 }
 
+/* Only what belongs there is printed: the file may be of somebody else's tree */
 static const char *hwpts_of(char *line)
 {
 	char *p = strstr(line, " hwpts ");
 
-	return p ? p + 7 : "-";
+	if (!p)
+		return "-";
+	p += 7;
+	p[strspn(p, "0123456789,-")] = 0;
+	return p;
 }
 
 static void json_hwpts(struct rjson_out *o, const char *p)

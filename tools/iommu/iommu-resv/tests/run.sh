@@ -192,6 +192,12 @@ sed 's/"0000:00:05.0"/"\\u001b[2J"/' "$smmu" >"$tmp/escape.json"
 exits 2 "an escape sequence in a name" 'escape.json:6: a control character, U\+001B' \
 	"$tool" list --host "$tmp/escape.json"
 
+cp -r "$tmp/msi" "$tmp/msi-escape"
+for f in "$tmp"/msi-escape/proc/*/fdinfo/*; do
+	sed 's/ hwpts .*/ hwpts 7\x1b[2J/' "$f" >"$tmp/fdinfo" && cp "$tmp/fdinfo" "$f"
+done
+exits 0 "msi: an escape sequence in fdinfo" ' hwpts 7$' "$tool" msi --root "$tmp/msi-escape"
+
 # Two hosts of one name, and one that has no say
 mkdir "$tmp/pool"
 cp "$smmu" "$tmp/pool/a.json"

@@ -420,11 +420,12 @@ TEST_F_TIMEOUT(iova_change, race, 600)
 }
 
 /*
- * Allocation number @nth of a change fails. Returns 0 if there were fewer, 1 if the
- * change was made nevertheless, or what it returned.
+ * Allocation number @nth of a change fails, with @stays each one after it as well.
+ * Returns 0 if there were fewer, 1 if the change was made nevertheless, or what it
+ * returned.
  */
 static int change_without_memory(const char *group, const char *policy,
-				 unsigned int nth)
+				 unsigned int nth, bool stays)
 {
 	char path[IOVA_PATH + 16];
 	bool failed;
@@ -434,9 +435,12 @@ static int change_without_memory(const char *group, const char *policy,
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	edu_fault_begin(nth);
+	if (stays)
+		edu_nomem_begin(nth);
+	else
+		edu_fault_begin(nth);
 	rc = write(fd, policy, strlen(policy)) < 0 ? -errno : 1;
-	failed = edu_fault_end();
+	failed = stays ? edu_nomem_end() : edu_fault_end();
 	close(fd);
 	return failed || rc < 0 ? rc : 0;
 }
@@ -446,18 +450,24 @@ TEST_F_TIMEOUT(iova_change, nomem, 600)
 {
 	static const char *const policies[] = { "wraparound", "default" };
 	unsigned int i, nth, failures;
+	const char *missing;
 	char buf[64];
 	int rc;
 
 	if (!edu_fault_open())
 		SKIP(return, "no CONFIG_FAILSLAB");
-	for (i = 0; i != 2; i++) {
-		const char *old = policies[!i], *new = policies[i];
+	missing = edu_nomem_open();
+	if (missing)
+		SKIP(return, "no %s", missing);
+	for (i = 0; i != 4; i++) {
+		const char *old = policies[!(i % 2)], *new = policies[i % 2];
+		bool stays = i / 2;
 
 		failures = 0;
 		for (nth = 1; nth != MAX_NTH; nth++) {
 			ASSERT_EQ(0, iova_set_policy(self->group, old, "DMA"));
-			rc = change_without_memory(self->group, new, nth);
+			rc = change_without_memory(self->group, new, nth,
+						   stays);
 			if (!rc)
 				break;
 			ASSERT_LT(0, iova_read_group(self->group, "iova_alloc",
@@ -489,11 +499,12 @@ TEST_F_TIMEOUT(iova_change, nomem, 600)
 						     buf, sizeof(buf)));
 			ASSERT_STREQ(rc < 0 ? old : new, buf);
 		}
-		printf("# %s: %u of %u allocations made it fail\n", new,
-		       failures, nth - 1);
+		printf("# %s: %u of %u allocations made it fail%s\n", new,
+		       failures, nth - 1, stays ? ", and all after them" : "");
 		ASSERT_NE(MAX_NTH, nth);
 		ASSERT_NE(0, failures);
 	}
+	edu_nomem_close();
 	edu_fault_close();
 }
 

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,6 +88,7 @@ FIXTURE_TEARDOWN(iommu_pasid)
 	for (i = 0; i != MAX_CHILDREN; i++)
 		if (self->children[i].pid)
 			kill(self->children[i].pid, SIGKILL);
+	mock_set_stall(false);
 	mocks_remove();
 	set_grace_ms(1000);
 	EXPECT_EQ(self->violations, mock_violations());
@@ -689,6 +691,65 @@ TEST_F_TIMEOUT(iommu_pasid, page_requests_race, 120)
 	ASSERT_EQ(0, mock_read_requests(mock_names[WIDE0], &requests));
 	EXPECT_EQ(requests.sent, requests.answered);
 	close(queue);
+}
+
+/*
+ * A page that a device has asked for does not come, as its file system is slow. That
+ * is no matter of other processes, not even of the one whose page it is when it
+ * unbinds or ends.
+ */
+TEST_F_TIMEOUT(iommu_pasid, page_requests_stall, 120)
+{
+	struct mock_requests before, after;
+	unsigned long begin;
+	int pasid;
+	char *page;
+
+	if (!self->sva)
+		SKIP(return, NO_SVA);
+	page = mock_stall_map(getpagesize());
+	ASSERT_NE(NULL, page);
+	ASSERT_EQ(0, mock_set_stall(true));
+	start(0);
+	start(1);
+	ASSERT_EQ(0, mock_read_requests(mock_names[WIDE0], &before));
+	pasid = bind(0, WIDE0);
+	ASSERT_EQ(0, mock_request(mock_names[WIDE0], pasid, page, 4));
+	/* Long enough for the handlers to get there */
+	usleep(200000);
+	ASSERT_EQ(0, mock_read_requests(mock_names[WIDE0], &after));
+	ASSERT_EQ(before.answered, after.answered);
+
+	begin = now_ms();
+	bind(1, WIDE0);
+	ASSERT_LE(0, child(1, WIDE0, "unbind"));
+	EXPECT_TRUE(in_time(begin, "another process"));
+
+	begin = now_ms();
+	ASSERT_LE(0, child(0, WIDE0, "unbind"));
+	EXPECT_TRUE(in_time(begin, "unbind"));
+	ASSERT_EQ(0, mock_read_requests(mock_names[WIDE0], &after));
+	EXPECT_EQ(before.answered + 4, after.answered);
+	EXPECT_EQ(before.successful, after.successful);
+
+	ASSERT_EQ(pasid, bind(0, WIDE0));
+	ASSERT_EQ(0, mock_request(mock_names[WIDE0], pasid, page, 4));
+	usleep(200000);
+	begin = now_ms();
+	end(1, 0);
+	end(0, SIGKILL);
+	EXPECT_TRUE(in_time(begin, "the end"));
+	ASSERT_EQ(0, mock_read_requests(mock_names[WIDE0], &after));
+	EXPECT_EQ(before.answered + 8, after.answered);
+	EXPECT_EQ(before.successful, after.successful);
+
+	/* The handlers hold the memory of the process, and so its PASID */
+	ASSERT_COUNTS(1, 0, 1);
+	ASSERT_EQ(0, mock_set_stall(false));
+	ASSERT_COUNTS(0, 0, 2);
+	ASSERT_EQ(0, mock_read_requests(mock_names[WIDE0], &after));
+	EXPECT_EQ(before.answered + 8, after.answered);
+	munmap(page, getpagesize());
 }
 
 /* A device that is gone has nothing in its queues */

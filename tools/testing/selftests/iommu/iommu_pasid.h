@@ -57,6 +57,9 @@ struct mock_requests {
 };
 
 int mock_read_requests(const char *mock, struct mock_requests *requests);
+/* A page that does not come while the devices' memory stalls, or NULL */
+void *mock_stall_map(size_t length);
+int mock_set_stall(bool stall);
 /* The driver says that a PASID was drained */
 int mock_drained(const char *mock, int pasid);
 /* What its driver does when it is asked: "none", "ok", "fail", "hang" */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -199,6 +200,24 @@ int mock_read_requests(const char *mock, struct mock_requests *requests)
 		   &requests->successful) != 3)
 		return -EBADMSG;
 	return 0;
+}
+
+void *mock_stall_map(size_t length)
+{
+	void *map;
+	int fd;
+
+	fd = open(PASID_MOCK "/stall", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+int mock_set_stall(bool stall)
+{
+	return write_file(PASID_MOCK "/stall", stall ? "1" : "0");
 }
 
 int mock_drained(const char *mock, int pasid)

@@ -238,6 +238,71 @@ TEST_F(iommufd_msi, race_siblings_detach)
 }
 
 /*
+ * The automatic HWPT of one device refuses the other one. While it is tried its
+ * device leaves: it must go then, too, or the IOAS stays in use.
+ */
+#define REFUSED_ROUNDS 3000
+
+struct leaver {
+	int fd;
+	__u32 stdev_id;
+	pthread_barrier_t barrier;
+	int error;
+};
+
+static void *leaver_thread(void *arg)
+{
+	struct leaver *leaver = arg;
+	unsigned int i, spin;
+
+	for (i = 0; i != REFUSED_ROUNDS; i++) {
+		pthread_barrier_wait(&leaver->barrier);
+		for (spin = 0; spin < i % 64 * 64; spin++)
+			__asm__ volatile("" ::: "memory");
+		if (_test_cmd_mock_device_detach(leaver->fd, leaver->stdev_id))
+			leaver->error = errno;
+		pthread_barrier_wait(&leaver->barrier);
+	}
+	return NULL;
+}
+
+TEST_F(iommufd_msi, refused_put)
+{
+	struct mock_device_args args = {};
+	struct leaver leaver = { .fd = self->fd };
+	unsigned int i, left = 0;
+	__u32 home, ioas, low;
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_barrier_init(&leaver.barrier, NULL, 2));
+	ASSERT_EQ(0, _test_ioctl_ioas_alloc(self->fd, &home));
+	ASSERT_EQ(0, _test_cmd_mock_device(self->fd, home, &args,
+					   &leaver.stdev_id, NULL, NULL));
+	ASSERT_EQ(0, _test_cmd_mock_device_detach(self->fd, leaver.stdev_id));
+	args.flags = MOCK_FLAGS_DEVICE_LOW_APERTURE;
+	ASSERT_EQ(0, _test_cmd_mock_device(self->fd, home, &args, &low, NULL,
+					   NULL));
+	ASSERT_EQ(0, _test_cmd_mock_device_detach(self->fd, low));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, leaver_thread, &leaver));
+	for (i = 0; i != REFUSED_ROUNDS; i++) {
+		ASSERT_EQ(0, _test_ioctl_ioas_alloc(self->fd, &ioas));
+		ASSERT_EQ(0, _test_cmd_mock_device_attach(self->fd,
+							  leaver.stdev_id, ioas,
+							  NULL));
+		pthread_barrier_wait(&leaver.barrier);
+		ASSERT_EQ(0, _test_cmd_mock_device_attach(self->fd, low, ioas,
+							  NULL));
+		pthread_barrier_wait(&leaver.barrier);
+		ASSERT_EQ(0, _test_cmd_mock_device_detach(self->fd, low));
+		left += !!_test_ioctl_destroy(self->fd, ioas);
+	}
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, leaver.error);
+	EXPECT_EQ(0, left);
+}
+
+/*
  * Two groups with windows that overlap, both moved into one IOAS at a time:
  * one of them gets there, never both, and never none. In every fourth round each
  * of them has a head start, so that neither wins by its place in the queue only.

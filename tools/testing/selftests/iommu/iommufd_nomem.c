@@ -42,89 +42,10 @@
 
 static size_t page_size;
 
-/* Files of this thread, open all the time: to open one takes memory */
-static int nth_fd = -1;
-static int task_fd = -1;
-
-static const struct {
-	const char *name;
-	const char *value;
-} knobs[] = {
-	{ "failslab/ignore-gfp-wait", "N" },
-	{ "fail_page_alloc/ignore-gfp-wait", "N" },
-	{ "fail_page_alloc/ignore-gfp-highmem", "N" },
-	{ "fail_page_alloc/min-order", "0" },
-	{ "failslab/verbose", "0" },
-	{ "fail_page_alloc/verbose", "0" },
-	{ "failslab/interval", "1" },
-	{ "fail_page_alloc/interval", "1" },
-	{ "failslab/times", "-1" },
-	{ "fail_page_alloc/times", "-1" },
-	/* Before the probability: no other task may be hit */
-	{ "failslab/task-filter", "Y" },
-	{ "fail_page_alloc/task-filter", "Y" },
-	{ "failslab/probability", "100" },
-	{ "fail_page_alloc/probability", "100" },
-};
-
 /* Else make-it-fail, which other tests use too, would make memory fail there */
-static __attribute__((destructor)) void faults_stop(void)
+static __attribute__((destructor)) void nomem_stop(void)
 {
-	edu_write_file("/sys/kernel/debug/failslab/probability", "0");
-	edu_write_file("/sys/kernel/debug/fail_page_alloc/probability", "0");
-}
-
-/* Returns the name of what is not there, or NULL */
-static const char *faults_setup(void)
-{
-	long tid = syscall(SYS_gettid);
-	char path[128];
-	unsigned int i;
-
-	/* Only there with CONFIG_IOMMUFD_TEST */
-	edu_write_file("/sys/kernel/debug/fail_iommufd/verbose", "0");
-
-	for (i = 0; i != ARRAY_SIZE(knobs); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s",
-			 knobs[i].name);
-		if (edu_write_file(path, knobs[i].value))
-			return knobs[i].name;
-	}
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", tid);
-	nth_fd = open(path, O_RDWR | O_CLOEXEC);
-	if (nth_fd < 0)
-		return "fail-nth";
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/make-it-fail", tid);
-	task_fd = open(path, O_RDWR | O_CLOEXEC);
-	return task_fd < 0 ? "make-it-fail" : NULL;
-}
-
-/*
- * While fail-nth counts, nothing else fails. From the moment that it lets an
- * allocation fail, make-it-fail lets the others fail, as their probability is
- * 100 %.
- */
-static void nomem_begin(unsigned int nth)
-{
-	char buf[16];
-	int len;
-
-	len = snprintf(buf, sizeof(buf), "%u", nth);
-	if (pwrite(task_fd, "1", 1, 0) != 1 ||
-	    pwrite(nth_fd, buf, len, 0) != len)
-		abort();
-}
-
-/* Returns true if an allocation has failed */
-static bool nomem_end(void)
-{
-	char buf[16] = {};
-
-	if (pwrite(task_fd, "0", 1, 0) != 1 ||
-	    pread(nth_fd, buf, sizeof(buf) - 1, 0) < 1 ||
-	    pwrite(nth_fd, "0", 1, 0) != 1)
-		abort();
-	return !strtoul(buf, NULL, 10);
+	edu_nomem_close();
 }
 
 /*
@@ -247,7 +168,7 @@ FIXTURE_SETUP(nomem)
 	for (i = 0; i != 2; i++)
 		edu_init(&nm->dev[i]);
 	page_size = sysconf(_SC_PAGESIZE);
-	missing = faults_setup();
+	missing = edu_nomem_open();
 	if (missing)
 		SKIP(return, "no %s in this kernel", missing);
 	nm->num_devs = find_funcs(variant->shared, func);
@@ -344,9 +265,9 @@ static void sweep_replace(struct __test_metadata *_metadata, struct nomem *nm,
 		if (irq)
 			irqs_on(_metadata, nm);
 
-		nomem_begin(nth);
+		edu_nomem_begin(nth);
 		rc = attach(nm, nm->pt[to]);
-		failed = nomem_end();
+		failed = edu_nomem_end();
 		if (rc) {
 			check_refusal(_metadata, rc, failed, nth);
 			refused++;
@@ -407,9 +328,9 @@ TEST_F_TIMEOUT(nomem, attach, 1200)
 		nomem_open(_metadata, nm, variant->shared);
 		irqs_on(_metadata, nm);
 
-		nomem_begin(nth);
+		edu_nomem_begin(nth);
 		rc = attach(nm, nm->pt[PT_IOAS0]);
-		failed = nomem_end();
+		failed = edu_nomem_end();
 		if (rc) {
 			check_refusal(_metadata, rc, failed, nth);
 			refused++;
@@ -439,11 +360,11 @@ TEST_F_TIMEOUT(nomem, detach, 600)
 	irqs_on(_metadata, nm);
 	works(_metadata, nm, 0);
 
-	nomem_begin(1);
+	edu_nomem_begin(1);
 	for (i = 0; i != nm->num_devs; i++)
 		if (edu_detach(&nm->dev[i]))
 			break;
-	nomem_end();
+	edu_nomem_end();
 	ASSERT_EQ(nm->num_devs, i);
 
 	all_attach(_metadata, nm, nm->pt[PT_HWPT1]);
@@ -458,9 +379,9 @@ TEST_F_TIMEOUT(nomem, detach, 600)
 		ASSERT_EQ(0, munmap(nm->dev[i].bar, nm->dev[i].bar_size));
 		nm->dev[i].bar = NULL;
 	}
-	nomem_begin(1);
+	edu_nomem_begin(1);
 	nomem_close(nm);
-	nomem_end();
+	edu_nomem_end();
 
 	nomem_open(_metadata, nm, variant->shared);
 	all_attach(_metadata, nm, nm->pt[PT_IOAS0]);

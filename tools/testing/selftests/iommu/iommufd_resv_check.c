@@ -2,6 +2,9 @@
 /*
  * What the dry run names, and that attach and map refuse just that.
  */
+#include <pthread.h>
+#include <time.h>
+
 #include "iommufd_resv_fixture.h"
 
 /* What is in the way of a device, all of it, lowest first */
@@ -318,6 +321,133 @@ TEST_F(iommufd_resv, check_errors)
 			    &check);
 	m_no_conflict();
 	free(many);
+}
+
+#define MANY_AREAS 256
+#define MANY_RANGES 300
+
+static struct iommu_iova_range *many_ranges(unsigned int num, __u64 start,
+					    __u64 last)
+{
+	struct iommu_iova_range *ranges = calloc(num, sizeof(*ranges));
+
+	for (unsigned int i = 0; ranges && i != num; i++)
+		ranges[i] = (struct iommu_iova_range){ start, last };
+	return ranges;
+}
+
+/* The kernel keeps a limited number, whatever room there is said to be */
+TEST_F_TIMEOUT(iommufd_resv, check_many, 120)
+{
+	const __u64 base = 0x10000000;
+	const unsigned int all = MANY_AREAS * MANY_RANGES + MANY_RANGES - 1;
+	struct iommu_iova_conflict *room;
+	struct iommu_ioas_check cmd = {
+		.size = sizeof(cmd),
+		.pt_id = self->ioas_id,
+		.num_ranges = MANY_RANGES,
+		.num_conflicts = all,
+		.entry_size = sizeof(*room),
+	};
+	struct iommu_iova_range *ranges;
+	unsigned int i;
+
+	ranges = many_ranges(MANY_RANGES, base,
+			     base + 2 * MANY_AREAS * PAGE_SIZE - 1);
+	room = calloc(all, sizeof(*room));
+	ASSERT_NE(NULL, ranges);
+	ASSERT_NE(NULL, room);
+	for (i = 0; i != MANY_AREAS; i++)
+		test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE,
+					  base + (2 * i + 1) * PAGE_SIZE);
+	cmd.ranges = (uintptr_t)ranges;
+	cmd.conflicts = (uintptr_t)room;
+	EXPECT_ERRNO(EMSGSIZE, ioctl(self->fd, IOMMU_IOAS_CHECK, &cmd));
+	EXPECT_EQ(all, cmd.num_conflicts);
+	EXPECT_NE(0, room[IOMMU_MAX_CONFLICTS - 1].kind);
+	EXPECT_EQ(0, room[IOMMU_MAX_CONFLICTS].kind);
+	for (i = 1; i != IOMMU_MAX_CONFLICTS; i++)
+		ASSERT_LE(room[i - 1].start, room[i].start);
+	/* What it does not keep it does not write */
+	cmd.num_conflicts = UINT32_MAX;
+	EXPECT_ERRNO(EMSGSIZE, ioctl(self->fd, IOMMU_IOAS_CHECK, &cmd));
+	EXPECT_EQ(all, cmd.num_conflicts);
+	free(ranges);
+	free(room);
+}
+
+static __u64 check_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
+struct long_check {
+	int fd;
+	struct iommu_ioas_check cmd;
+	__u64 begin;
+	__u64 end;
+	int rc;
+};
+
+static void *run_long_check(void *arg)
+{
+	struct long_check *check = arg;
+
+	__atomic_store_n(&check->begin, check_now_us(), __ATOMIC_RELEASE);
+	check->rc = ioctl(check->fd, IOMMU_IOAS_CHECK, &check->cmd);
+	__atomic_store_n(&check->end, check_now_us(), __ATOMIC_RELEASE);
+	return NULL;
+}
+
+#define LONG_AREAS 1024
+#define LONG_RANGES 1024
+
+/* Nobody waits for the whole of a long dry run to map something */
+TEST_F_TIMEOUT(iommufd_resv, check_long, 120)
+{
+	const __u64 base = 0x10000000, other = 0x1000000;
+	struct long_check check = {
+		.fd = self->fd,
+		.cmd = {
+			.size = sizeof(check.cmd),
+			.pt_id = self->ioas_id,
+			.num_ranges = LONG_RANGES,
+		},
+	};
+	struct iommu_iova_range *ranges;
+	__u64 begin, longest = 0;
+	unsigned int i, maps = 0;
+	pthread_t thread;
+
+	ranges = many_ranges(LONG_RANGES, base,
+			     base + 2 * LONG_AREAS * PAGE_SIZE - 1);
+	ASSERT_NE(NULL, ranges);
+	check.cmd.ranges = (uintptr_t)ranges;
+	for (i = 0; i != LONG_AREAS; i++)
+		test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE,
+					  base + (2 * i + 1) * PAGE_SIZE);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_long_check, &check));
+	while (!__atomic_load_n(&check.end, __ATOMIC_ACQUIRE)) {
+		begin = check_now_us();
+		test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, other);
+		test_ioctl_ioas_unmap(other, PAGE_SIZE);
+		if (check_now_us() - begin > longest)
+			longest = check_now_us() - begin;
+		maps++;
+	}
+	pthread_join(thread, NULL);
+	printf("# %u maps in %llu us, the longest took %llu us\n", maps,
+	       (unsigned long long)(check.end - check.begin),
+	       (unsigned long long)longest);
+	EXPECT_EQ(-1, check.rc);
+	EXPECT_EQ(LONG_AREAS * LONG_RANGES + LONG_RANGES - 1,
+		  check.cmd.num_conflicts);
+	EXPECT_LT(10, maps);
+	EXPECT_LT(longest * 2, check.end - check.begin);
+	free(ranges);
 }
 
 /* Entries shorter and longer than those of the kernel, any room for them */

@@ -807,6 +807,93 @@ bool edu_fault_end(void)
 	return len > 0 && !strtoul(buf, NULL, 10);
 }
 
+/* Files of this thread, open all the time: to open one takes memory */
+static int nth_fd = -1;
+static int task_fd = -1;
+
+static const struct {
+	const char *name;
+	const char *value;
+} nomem_knobs[] = {
+	{ "failslab/ignore-gfp-wait", "N" },
+	{ "fail_page_alloc/ignore-gfp-wait", "N" },
+	{ "fail_page_alloc/ignore-gfp-highmem", "N" },
+	{ "fail_page_alloc/min-order", "0" },
+	{ "failslab/verbose", "0" },
+	{ "fail_page_alloc/verbose", "0" },
+	{ "failslab/interval", "1" },
+	{ "fail_page_alloc/interval", "1" },
+	{ "failslab/times", "-1" },
+	{ "fail_page_alloc/times", "-1" },
+	/* Before the probability: no other task may be hit */
+	{ "failslab/task-filter", "Y" },
+	{ "fail_page_alloc/task-filter", "Y" },
+	{ "failslab/probability", "100" },
+	{ "fail_page_alloc/probability", "100" },
+};
+
+const char *edu_nomem_open(void)
+{
+	long tid = syscall(SYS_gettid);
+	char path[128];
+	unsigned int i;
+
+	/* Only there with CONFIG_IOMMUFD_TEST */
+	edu_write_file(DEBUGFS "fail_iommufd/verbose", "0");
+
+	for (i = 0; i != sizeof(nomem_knobs) / sizeof(nomem_knobs[0]); i++) {
+		snprintf(path, sizeof(path), DEBUGFS "%s",
+			 nomem_knobs[i].name);
+		if (edu_write_file(path, nomem_knobs[i].value))
+			return nomem_knobs[i].name;
+	}
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", tid);
+	nth_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (nth_fd < 0)
+		return "fail-nth";
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/make-it-fail", tid);
+	task_fd = open(path, O_RDWR | O_CLOEXEC);
+	return task_fd < 0 ? "make-it-fail" : NULL;
+}
+
+void edu_nomem_close(void)
+{
+	edu_write_file(DEBUGFS "failslab/probability", "0");
+	edu_write_file(DEBUGFS "fail_page_alloc/probability", "0");
+	if (nth_fd >= 0)
+		close(nth_fd);
+	if (task_fd >= 0)
+		close(task_fd);
+	nth_fd = task_fd = -1;
+}
+
+/*
+ * While fail-nth counts, nothing else fails. From the moment that it lets an
+ * allocation fail, make-it-fail lets the others fail, as their probability is
+ * 100 %.
+ */
+void edu_nomem_begin(unsigned int nth)
+{
+	char buf[16];
+	int len;
+
+	len = snprintf(buf, sizeof(buf), "%u", nth);
+	if (pwrite(task_fd, "1", 1, 0) != 1 ||
+	    pwrite(nth_fd, buf, len, 0) != len)
+		abort();
+}
+
+bool edu_nomem_end(void)
+{
+	char buf[16] = {};
+
+	if (pwrite(task_fd, "0", 1, 0) != 1 ||
+	    pread(nth_fd, buf, sizeof(buf) - 1, 0) < 1 ||
+	    pwrite(nth_fd, "0", 1, 0) != 1)
+		abort();
+	return !strtoul(buf, NULL, 10);
+}
+
 const char *edu_irq_result(int rc)
 {
 	if (rc == 1)

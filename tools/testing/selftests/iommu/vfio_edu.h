@@ -149,6 +149,17 @@ void edu_fault_close(void);
 void edu_fault_begin(unsigned int nth);
 bool edu_fault_end(void);
 
+/*
+ * The same for memory that stays out: each allocation of this thread after the
+ * one that failed fails as well, of slab and of pages, until edu_nomem_end().
+ * Needs CONFIG_FAIL_PAGE_ALLOC too. edu_nomem_open() returns the name of what is
+ * not there, or NULL; after edu_nomem_close() nothing fails any more.
+ */
+const char *edu_nomem_open(void);
+void edu_nomem_close(void);
+void edu_nomem_begin(unsigned int nth);
+bool edu_nomem_end(void);
+
 __u64 edu_now_ms(void);
 
 /* A number from the environment, for durations and counts */
