@@ -22,6 +22,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
+#include "../kselftest.h"
 #include "vfio_edu.h"
 
 #define SYSFS_PCI "/sys/bus/pci"
@@ -841,7 +842,7 @@ const char *edu_nomem_open(void)
 	/* Only there with CONFIG_IOMMUFD_TEST */
 	edu_write_file(DEBUGFS "fail_iommufd/verbose", "0");
 
-	for (i = 0; i != sizeof(nomem_knobs) / sizeof(nomem_knobs[0]); i++) {
+	for (i = 0; i != ARRAY_SIZE(nomem_knobs); i++) {
 		snprintf(path, sizeof(path), DEBUGFS "%s",
 			 nomem_knobs[i].name);
 		if (edu_write_file(path, nomem_knobs[i].value))
@@ -864,7 +865,8 @@ void edu_nomem_close(void)
 		close(nth_fd);
 	if (task_fd >= 0)
 		close(task_fd);
-	nth_fd = task_fd = -1;
+	nth_fd = -1;
+	task_fd = -1;
 }
 
 /*
