@@ -266,7 +266,7 @@ static void *leaver_thread(void *arg)
 	return NULL;
 }
 
-TEST_F(iommufd_msi, refused_put)
+TEST_F_TIMEOUT(iommufd_msi, refused_put, 120)
 {
 	struct mock_device_args args = {};
 	struct leaver leaver = { .fd = self->fd };

@@ -396,19 +396,48 @@ static void *run_long_check(void *arg)
 {
 	struct long_check *check = arg;
 
-	__atomic_store_n(&check->begin, check_now_us(), __ATOMIC_RELEASE);
+	check->begin = check_now_us();
 	check->rc = ioctl(check->fd, IOMMU_IOAS_CHECK, &check->cmd);
 	__atomic_store_n(&check->end, check_now_us(), __ATOMIC_RELEASE);
 	return NULL;
 }
 
+/* Maps and unmaps until a dry run has ended. Returns how long the longest took. */
+static __u64 map_meanwhile(struct long_check *check, unsigned int *maps)
+{
+	__u64 iova = 0x1000000, begin, longest = 0;
+	pthread_t thread;
+
+	check->end = 0;
+	if (pthread_create(&thread, NULL, run_long_check, check))
+		abort();
+	while (!__atomic_load_n(&check->end, __ATOMIC_ACQUIRE)) {
+		begin = check_now_us();
+		if (_test_ioctl_ioas_map(check->fd, check->cmd.pt_id, buffer,
+					 PAGE_SIZE, &iova,
+					 IOMMU_IOAS_MAP_FIXED_IOVA |
+						 IOMMU_IOAS_MAP_READABLE) ||
+		    _test_ioctl_ioas_unmap(check->fd, check->cmd.pt_id, iova,
+					   PAGE_SIZE, NULL))
+			abort();
+		if (check_now_us() - begin > longest)
+			longest = check_now_us() - begin;
+		(*maps)++;
+	}
+	pthread_join(thread, NULL);
+	return longest;
+}
+
 #define LONG_AREAS 1024
 #define LONG_RANGES 1024
 
-/* Nobody waits for the whole of a long dry run to map something */
-TEST_F_TIMEOUT(iommufd_resv, check_long, 120)
+/*
+ * Nobody waits for the whole of a long dry run to map something. A machine that is
+ * busy with something else may stop anybody for long, but not each time.
+ */
+TEST_F_TIMEOUT(iommufd_resv, check_long, 240)
 {
-	const __u64 base = 0x10000000, other = 0x1000000;
+	const __u64 base = 0x10000000;
 	struct long_check check = {
 		.fd = self->fd,
 		.cmd = {
@@ -418,9 +447,8 @@ TEST_F_TIMEOUT(iommufd_resv, check_long, 120)
 		},
 	};
 	struct iommu_iova_range *ranges;
-	__u64 begin, longest = 0;
-	unsigned int i, maps = 0;
-	pthread_t thread;
+	unsigned int i, maps, tries = 0;
+	__u64 longest;
 
 	ranges = many_ranges(LONG_RANGES, base,
 			     base + 2 * LONG_AREAS * PAGE_SIZE - 1);
@@ -429,24 +457,19 @@ TEST_F_TIMEOUT(iommufd_resv, check_long, 120)
 	for (i = 0; i != LONG_AREAS; i++)
 		test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE,
 					  base + (2 * i + 1) * PAGE_SIZE);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run_long_check, &check));
-	while (!__atomic_load_n(&check.end, __ATOMIC_ACQUIRE)) {
-		begin = check_now_us();
-		test_ioctl_ioas_map_fixed(buffer, PAGE_SIZE, other);
-		test_ioctl_ioas_unmap(other, PAGE_SIZE);
-		if (check_now_us() - begin > longest)
-			longest = check_now_us() - begin;
-		maps++;
-	}
-	pthread_join(thread, NULL);
-	printf("# %u maps in %llu us, the longest took %llu us\n", maps,
-	       (unsigned long long)(check.end - check.begin),
-	       (unsigned long long)longest);
-	EXPECT_EQ(-1, check.rc);
-	EXPECT_EQ(LONG_AREAS * LONG_RANGES + LONG_RANGES - 1,
-		  check.cmd.num_conflicts);
+	do {
+		maps = 0;
+		check.cmd.num_conflicts = 0;
+		longest = map_meanwhile(&check, &maps);
+		ASSERT_EQ(-1, check.rc);
+		ASSERT_EQ(LONG_AREAS * LONG_RANGES + LONG_RANGES - 1,
+			  check.cmd.num_conflicts);
+		printf("# %u maps in %llu us, the longest took %llu us\n", maps,
+		       (unsigned long long)(check.end - check.begin),
+		       (unsigned long long)longest);
+	} while (longest * 4 > check.end - check.begin && ++tries < 5);
 	EXPECT_LT(10, maps);
-	EXPECT_LT(longest * 2, check.end - check.begin);
+	EXPECT_GT(5, tries);
 	free(ranges);
 }
 
