@@ -1190,8 +1190,8 @@ enum iommu_ioas_check_flags {
  *
  * The conflicts are sorted by start, then kind, then last. If there are more
  * than there is room for, or more than IOMMU_MAX_CONFLICTS, then the first ones
- * are given. The kernel fills in as
- * much of each entry as both sides know, and zeroes the rest of it.
+ * are given. The kernel fills in as much of each entry as both sides know, and
+ * zeroes the rest of it.
  *
  * If there are none and nothing changes meanwhile then the attach, and each map,
  * is not refused because of one of these kinds. If there are some then
