@@ -55,6 +55,36 @@ module_param_cb(pasid_grace_ms, &grace_ops, &grace_ms, 0644);
 MODULE_PARM_DESC(pasid_grace_ms,
 		 "Milliseconds before a released PASID is used again if a device may still have it");
 
+static unsigned int file_share = IOMMU_PASID_FILE_SHARE;
+
+static int set_file_share(const char *val, const struct kernel_param *kp)
+{
+	unsigned int percent;
+	int ret;
+
+	ret = kstrtouint(val, 0, &percent);
+	if (ret)
+		return ret;
+	if (percent > 100) {
+		pr_warn("iommu.pasid_file_share: %u is above 100\n", percent);
+		return -EINVAL;
+	}
+
+	file_share = percent;
+	if (initialized)
+		WRITE_ONCE(iommu_pasid_space.file_share, percent);
+	return 0;
+}
+
+static const struct kernel_param_ops file_share_ops = {
+	.set = set_file_share,
+	.get = param_get_uint,
+};
+
+module_param_cb(pasid_file_share, &file_share_ops, &file_share, 0644);
+MODULE_PARM_DESC(pasid_file_share,
+		 "Percent of the PASIDs that all devices can take that /dev/iommu may have");
+
 #ifdef CONFIG_IOMMU_DEBUGFS
 static void *pasids_start(struct seq_file *s, loff_t *pos)
 {
@@ -111,6 +141,7 @@ void __init iommu_pasid_sys_init(void)
 {
 	iommu_pasid_space_init(&iommu_pasid_space, ktime_get_ns);
 	iommu_pasid_space.grace = (u64)grace_ms * NSEC_PER_MSEC;
+	iommu_pasid_space.file_share = file_share;
 	initialized = true;
 	create_debugfs();
 }

@@ -4,7 +4,7 @@
  *
  * Each test has a space of numbers of its own, a clock that moves when the test
  * says so, and devices that are only known to the space. The work that frees
- * what has rested runs in another time: it is off, but for two tests.
+ * what has rested runs in another time: it is off, unless a test is about it.
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -606,6 +606,7 @@ static void pasid_file_leaves_kept(struct kunit *test)
 	struct pasid_test *t = test->priv;
 	unsigned int i;
 
+	t->space.file_share = 100;
 	iommu_pasid_device_limit(&t->space, &t->devices[1], 16);
 
 	for (i = 1; i != LIMIT / 2; i++)
@@ -618,6 +619,98 @@ static void pasid_file_leaves_kept(struct kunit *test)
 	/* It has no other */
 	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_FILE, 1, LIMIT - 1),
 			LIMIT / 2);
+}
+
+static int get_for_file(struct pasid_test *t, unsigned int device, u32 min, u32 max)
+{
+	return get_range(t, device, IOMMU_PASID_FILE, min, max);
+}
+
+/* Half of the small numbers is for address spaces and drivers, whoever asks */
+static void pasid_file_share(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 1; i <= LIMIT / 2; i++)
+		KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), i);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), -EDQUOT);
+	/* By its name neither, but there is a better reason if it is in use */
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, LIMIT - 1, LIMIT - 1), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, 1), -EEXIST);
+	KUNIT_EXPECT_EQ(test, get(t, 0), LIMIT / 2 + 1);
+	KUNIT_EXPECT_EQ(test, get_range(t, 0, IOMMU_PASID_MM, 0, U32_MAX),
+			LIMIT / 2 + 2);
+
+	/* Large numbers are none of that, and are not given for a small one */
+	iommu_pasid_device_limit(&t->space, &t->devices[1], 2 * LIMIT);
+	for (i = LIMIT; i != 2 * LIMIT; i++)
+		KUNIT_EXPECT_EQ(test, get_for_file(t, 1, 1, U32_MAX), i);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 1, 1, U32_MAX), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 1, LIMIT, U32_MAX), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 1, LIMIT - 1, LIMIT - 1), -EDQUOT);
+
+	/* What they give back they may have again */
+	KUNIT_ASSERT_TRUE(test, put(t, 2));
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 1, LIMIT - 1, LIMIT - 1), LIMIT - 1);
+	KUNIT_ASSERT_TRUE(test, put(t, LIMIT));
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), -EDQUOT);
+	t->space.file_share = 100;
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), 2);
+}
+
+/* What is small changes with the first narrow device */
+static void pasid_file_share_narrow(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	t->space.narrow = 0;
+	iommu_pasid_device_limit(&t->space, &t->devices[1], 4 * LIMIT);
+	for (i = 1; i <= 2 * LIMIT; i++)
+		KUNIT_EXPECT_EQ(test, get_for_file(t, 1, 1, U32_MAX), i);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 1, 1, U32_MAX), -EDQUOT);
+	for (i = 2; i <= 2 * LIMIT; i++)
+		KUNIT_ASSERT_TRUE(test, put(t, i));
+
+	/* They have one that it can take */
+	iommu_pasid_device_limit(&t->space, &t->devices[0], LIMIT);
+	for (i = 2; i <= LIMIT / 2; i++)
+		KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), i);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 1, 1, U32_MAX), LIMIT);
+}
+
+static void rest(struct kunit *test, unsigned int device, ioasid_t pasid)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, attach(t, device, pasid), 0);
+	detach(t, device, pasid);
+	KUNIT_ASSERT_TRUE(test, put(t, pasid));
+}
+
+/* For want of the share, only what is of the share is freed */
+static void pasid_file_share_reclaims(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, get(t, 0), 1);
+	for (i = 2; i <= LIMIT / 2 + 1; i++)
+		KUNIT_ASSERT_EQ(test, get_for_file(t, 0, 1, U32_MAX), i);
+	rest(test, 0, 1);
+	rest(test, 0, 4);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), -EDQUOT);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), 4);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	rest(test, 0, 3);
+	clock += GRACE;
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), 1);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
 }
 
 static int get_charged(struct pasid_test *t, uid_t uid, unsigned int max,
@@ -657,6 +750,31 @@ static void pasid_quota_rests(struct kunit *test)
 	clock++;
 	iommu_pasid_space_expire(&t->space);
 	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), 1);
+}
+
+/* What rests of a user's is freed rather than refusing him, nobody else's is */
+static void pasid_quota_reclaims(struct kunit *test)
+{
+	struct pasid_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, get_charged(t, 8, 2, 1), 1);
+	KUNIT_ASSERT_EQ(test, get_charged(t, 7, 2, 1), 2);
+	KUNIT_ASSERT_EQ(test, get_charged(t, 7, 2, 1), 3);
+	rest(test, 0, 1);
+	rest(test, 1, 2);
+	rest(test, 0, 3);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), -EDQUOT);
+	iommu_pasid_device_set_drain(&t->space, &t->devices[0], drain_ok);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), 3);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	KUNIT_EXPECT_EQ(test, drained[0], 3);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	/* The time of the other one is over, if the work is late */
+	clock += GRACE;
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), 1);
+	KUNIT_EXPECT_EQ(test, get_charged(t, 7, 2, 1), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
 }
 
 /* What is not allocated is not charged */
@@ -1271,7 +1389,11 @@ static struct kunit_case pasid_cases[] = {
 	KUNIT_CASE(pasid_narrow_device),
 	KUNIT_CASE(pasid_file_leaves_kept),
 	KUNIT_CASE(pasid_quota_rests),
+	KUNIT_CASE(pasid_quota_reclaims),
 	KUNIT_CASE(pasid_quota_fails),
+	KUNIT_CASE(pasid_file_share),
+	KUNIT_CASE(pasid_file_share_narrow),
+	KUNIT_CASE(pasid_file_share_reclaims),
 	KUNIT_CASE(pasid_mm_prefers_small),
 	KUNIT_CASE(pasid_drain_hangs),
 	KUNIT_CASE(pasid_one_number),

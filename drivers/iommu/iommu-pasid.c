@@ -8,8 +8,8 @@
  *
  * Who can have it. A device becomes a user of the PASID when a domain is
  * attached to it there (iommu_pasid_attach()), and stays one when the domain is
- * detached, for the work that its queues may still hold; an attach that fails
- * makes it none. It ends being a user when its driver says that it has drained
+ * detached, for the work that its queues may still hold; an attach of which it had
+ * nothing makes it none. It ends being a user when its driver says that it has drained
  * the PASID, or when it goes away. A PASID that nobody uses is free as soon as it
  * is released; that is all that happens to one that was never attached.
  * Otherwise it rests until the last user has drained it, or until the grace
@@ -45,9 +45,14 @@
  * limit, it is the smallest free number, as it always was. Who wants one number
  * and no other gets it, or learns why not.
  *
+ * Share. All of that is of no help against somebody who wants each number by its
+ * name, or has a narrow device. So all fds together have no more than @file_share
+ * percent of the small numbers, and the rest is for address spaces and drivers.
+ *
  * Quota. An fd is charged to a user, who has all numbers that are not free again,
  * the resting ones too: else a loop of allocations and releases would have all of
- * them, whatever the quota.
+ * them, whatever the quota. Before it is refused for want of quota or share, what
+ * rests of it is freed if its time is over or if drivers can drain it.
  *
  * Locks. The lock of the xarray protects everything, and is taken with
  * interrupts off: release is called when the last reference to an mm is dropped,
@@ -190,6 +195,19 @@ static void uncharge_user(struct iommu_pasid_space *space,
 	kfree(account);
 }
 
+/* Does it count for the share of the fds? */
+static bool is_shared(const struct iommu_pasid_space *space,
+		      const struct iommu_pasid *entry)
+{
+	return entry->owner == IOMMU_PASID_FILE && entry->pasid < space->narrow;
+}
+
+static bool share_left(const struct iommu_pasid_space *space)
+{
+	return space->num_shared <
+	       mult_frac(space->narrow, READ_ONCE(space->file_share), 100U);
+}
+
 /* The number may be allocated again */
 static void end_rest(struct iommu_pasid_space *space, struct iommu_pasid *entry,
 		     enum iommu_pasid_end end)
@@ -204,6 +222,7 @@ static void end_rest(struct iommu_pasid_space *space, struct iommu_pasid *entry,
 	space->num_resting--;
 	space->ends[end]++;
 	trace_iommu_pasid_free(entry->pasid, end);
+	space->num_shared -= is_shared(space, entry);
 	uncharge_user(space, entry->account);
 	__xa_erase(&space->pasids, entry->pasid);
 	kfree(entry);
@@ -345,6 +364,7 @@ void iommu_pasid_space_init(struct iommu_pasid_space *space, u64 (*now)(void))
 	hash_init(space->accounts);
 	space->now = now;
 	space->grace = (u64)IOMMU_PASID_GRACE_MS * NSEC_PER_MSEC;
+	space->file_share = IOMMU_PASID_FILE_SHARE;
 	INIT_DELAYED_WORK(&space->work, expire_work);
 }
 
@@ -398,6 +418,20 @@ void iommu_pasid_device_init(struct iommu_pasid_device *pdev,
 	pdev->limit = 0;
 }
 
+/* Fewer numbers are small now, and what the fds have of those is counted anew */
+static void set_narrow(struct iommu_pasid_space *space, u32 narrow)
+{
+	struct iommu_pasid *entry;
+	unsigned long index;
+
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	space->narrow = narrow;
+	space->num_shared = 0;
+	xa_for_each_range(&space->pasids, index, entry, 0, narrow - 1)
+		space->num_shared += is_shared(space, entry);
+}
+
 /**
  * iommu_pasid_device_limit() - Tell how many PASIDs a device can take
  * @space: the numbers
@@ -415,8 +449,20 @@ void iommu_pasid_device_limit(struct iommu_pasid_space *space,
 	pdev->limit = limit;
 	if (limit > IOMMU_FIRST_GLOBAL_PASID &&
 	    (!space->narrow || limit < space->narrow))
-		space->narrow = limit;
+		set_narrow(space, limit);
 	xa_unlock_irqrestore(&space->pasids, flags);
+}
+
+/* With the lock, and so either sees that it is over or is woken up */
+static bool is_draining(struct iommu_pasid_space *space,
+			struct iommu_pasid_device *pdev)
+{
+	bool draining;
+
+	xa_lock_irq(&space->pasids);
+	draining = pdev->draining;
+	xa_unlock_irq(&space->pasids);
+	return draining;
 }
 
 /**
@@ -437,8 +483,7 @@ void iommu_pasid_device_set_drain(struct iommu_pasid_space *space,
 	pdev->drain = NULL;
 	xa_unlock_irq(&space->pasids);
 
-	/* Pairs with smp_store_release() in drain_user() */
-	wait_var_event(&pdev->draining, !smp_load_acquire(&pdev->draining));
+	wait_var_event(&pdev->draining, !is_draining(space, pdev));
 
 	xa_lock_irq(&space->pasids);
 	pdev->drain = drain;
@@ -495,49 +540,77 @@ struct pasid_range {
 
 #define NUM_RANGES	3
 
+/* What is asked for: numbers below @limit and from @min to @max, inclusive */
+struct pasid_request {
+	enum iommu_pasid_owner owner;
+	u32 limit;
+	u32 min;
+	u32 max;
+	/* This number and no other */
+	bool one;
+	/* Or NULL */
+	const struct iommu_pasid_quota *quota;
+	unsigned long deadline;
+};
+
 /* In the order of preference; see the opening comment */
 static void preferred_ranges(const struct iommu_pasid_space *space,
-			     enum iommu_pasid_owner owner, u32 limit, bool one,
+			     const struct pasid_request *req,
 			     struct pasid_range *ranges)
 {
 	u32 narrow = space->narrow;
 	struct pasid_range shared = { IOMMU_FIRST_GLOBAL_PASID, narrow / 2 - 1 };
 	struct pasid_range kept = { max(narrow / 2, IOMMU_FIRST_GLOBAL_PASID),
 				    narrow - 1 };
-	struct pasid_range large = { narrow, limit - 1 };
+	struct pasid_range large = { narrow, req->limit - 1 };
 
-	if (limit <= narrow) {
+	if (req->limit <= narrow) {
 		ranges[0].first = IOMMU_FIRST_GLOBAL_PASID;
-		ranges[0].last = limit - 1;
+		ranges[0].last = req->limit - 1;
 		ranges[1] = (struct pasid_range){ 1, 0 };
 		ranges[2] = ranges[1];
 		return;
 	}
-	ranges[0] = owner == IOMMU_PASID_MM ? shared : large;
-	ranges[1] = owner == IOMMU_PASID_MM ? large : shared;
+	ranges[0] = req->owner == IOMMU_PASID_MM ? shared : large;
+	ranges[1] = req->owner == IOMMU_PASID_MM ? large : shared;
 	ranges[2] = kept;
 	/* A process cannot take all of them by mistake */
-	if (owner == IOMMU_PASID_FILE && !one)
+	if (req->owner == IOMMU_PASID_FILE && !req->one)
 		ranges[2] = (struct pasid_range){ 1, 0 };
 }
 
-/* -EBUSY if there is no free number between @min and @max */
-static int insert(struct iommu_pasid_space *space, struct iommu_pasid *entry,
-		  const struct pasid_range *ranges, u32 min, u32 max)
+/* Would it be one of the small numbers, of which the fds have their share? */
+static bool wants_share(const struct iommu_pasid_space *space,
+			const struct pasid_request *req)
 {
+	return req->owner == IOMMU_PASID_FILE && req->min < space->narrow &&
+	       !share_left(space);
+}
+
+/* -EBUSY if there is no free number, or none that it may have */
+static int insert(struct iommu_pasid_space *space, struct iommu_pasid *entry,
+		  const struct pasid_request *req)
+{
+	struct pasid_range ranges[NUM_RANGES];
+	u32 min = req->min;
 	unsigned int i;
 	int ret;
 
 	lockdep_assert_held(&space->pasids.xa_lock);
 
+	preferred_ranges(space, req, ranges);
+	if (wants_share(space, req))
+		min = space->narrow;
 	for (i = 0; i != NUM_RANGES; i++) {
 		u32 first = max(ranges[i].first, min);
-		u32 last = min(ranges[i].last, max);
+		u32 last = min(ranges[i].last, req->max);
 
 		if (first > last)
 			continue;
 		ret = __xa_alloc(&space->pasids, &entry->pasid, entry,
-				 XA_LIMIT(first, last), GFP_KERNEL);
+				 XA_LIMIT(first, last), GFP_KERNEL_ACCOUNT);
+		if (!ret)
+			space->num_shared += is_shared(space, entry);
 		if (ret != -EBUSY)
 			return ret;
 	}
@@ -611,8 +684,8 @@ static bool drain_user(struct iommu_pasid_space *space,
 			free_user(user);
 		}
 	}
-	/* Pairs with smp_load_acquire() in iommu_pasid_device_set_drain() */
-	smp_store_release(&pdev->draining, pdev->draining - 1);
+	pdev->draining--;
+	/* @pdev may be gone when the lock is dropped */
 	wake_up_var(&pdev->draining);
 	return !ret;
 }
@@ -692,9 +765,23 @@ static bool breathe(struct iommu_pasid_space *space, struct iommu_pasid *entry)
 	return end_busy(space, entry, IOMMU_PASID_DRAINED);
 }
 
-/* Makes the oldest number between @min and @max free that drivers can drain */
-static bool reclaim(struct iommu_pasid_space *space, u32 min, u32 max,
-		    unsigned long deadline)
+/* Would @req get on if @entry, which rests, were free? */
+static bool would_help(const struct iommu_pasid_space *space,
+		       const struct pasid_request *req, bool charged,
+		       const struct iommu_pasid *entry)
+{
+	if (!charged)
+		return entry->account &&
+		       uid_eq(entry->account->uid, req->quota->uid);
+	if (entry->pasid < req->min || entry->pasid > req->max)
+		return false;
+	return !wants_share(space, req) || entry->pasid >= space->narrow ||
+	       is_shared(space, entry);
+}
+
+/* Makes the oldest number free that helps, and that drivers can drain */
+static bool reclaim(struct iommu_pasid_space *space,
+		    const struct pasid_request *req, bool charged)
 {
 	struct iommu_pasid *entry;
 	unsigned int steps = 0;
@@ -707,15 +794,27 @@ static bool reclaim(struct iommu_pasid_space *space, u32 min, u32 max,
 			continue;
 		if (++steps % RECLAIM_BATCH == 0 && breathe(space, entry))
 			return true;
-		if (entry->pasid < min || entry->pasid > max ||
+		if (!would_help(space, req, charged, entry) ||
 		    !can_be_drained(space, entry))
 			continue;
-		if (drain(space, entry, deadline))
+		if (drain(space, entry, req->deadline))
 			return true;
-		if (time_after_eq(jiffies, deadline))
+		if (time_after_eq(jiffies, req->deadline))
 			return false;
 	}
 	return false;
+}
+
+/* Frees what has rested long enough, without waiting for the work */
+static void expire_all(struct iommu_pasid_space *space)
+{
+	lockdep_assert_held(&space->pasids.xa_lock);
+
+	while (expire_some(space, EXPIRE_BATCH)) {
+		xa_unlock_irq(&space->pasids);
+		cond_resched();
+		xa_lock_irq(&space->pasids);
+	}
 }
 
 /* -EEXIST if @pasid is live, -EAGAIN if it rests or has just become free */
@@ -730,51 +829,68 @@ static int why_not_free(struct iommu_pasid_space *space, ioasid_t pasid)
 }
 
 static int alloc_locked(struct iommu_pasid_space *space,
-			struct iommu_pasid *entry, u32 limit, bool one, u32 min,
-			u32 max)
+			struct iommu_pasid *entry,
+			const struct pasid_request *req)
 {
-	unsigned long deadline = jiffies + DRAIN_TIMEOUT;
-	struct pasid_range ranges[NUM_RANGES];
 	bool more = true;
 	int ret;
 
-	preferred_ranges(space, entry->owner, limit, one, ranges);
-	ret = insert(space, entry, ranges, min, max);
+	ret = insert(space, entry, req);
 	if (ret != -EBUSY)
 		return ret;
 
-	while (expire_some(space, EXPIRE_BATCH)) {
-		xa_unlock_irq(&space->pasids);
-		cond_resched();
-		xa_lock_irq(&space->pasids);
-	}
+	expire_all(space);
 	/* What is reclaimed may be taken by others, but only until the deadline */
 	for (;;) {
-		ret = insert(space, entry, ranges, min, max);
+		ret = insert(space, entry, req);
 		if (ret != -EBUSY)
 			return ret;
 		/* Others may have given one back while drivers were asked */
 		if (!more)
-			break;
-		more = reclaim(space, min, max, deadline);
+			return -ENOSPC;
+		more = reclaim(space, req, true);
 	}
-
-	return -ENOSPC;
 }
 
-/* As above, but who wants one number learns why it is not free */
+/* As above, but who wants one number learns why he does not get it */
 static int alloc_or_why(struct iommu_pasid_space *space,
-			struct iommu_pasid *entry, u32 limit, bool one, u32 min,
-			u32 max)
+			struct iommu_pasid *entry,
+			const struct pasid_request *req)
 {
-	int ret = alloc_locked(space, entry, limit, one, min, max);
+	int ret = alloc_locked(space, entry, req);
 
 	if (ret != -ENOSPC)
 		return ret;
-	if (one)
-		return why_not_free(space, min);
+	if (req->one && xa_load(&space->pasids, req->min))
+		return why_not_free(space, req->min);
+	if (wants_share(space, req))
+		return -EDQUOT;
+	if (req->one)
+		return -EAGAIN;
 	space->exhausted++;
 	return ret;
+}
+
+/* As charge_user(); what rests of the user's is freed first, if that can be */
+static struct iommu_pasid_account *
+charge_or_reclaim(struct iommu_pasid_space *space,
+		  const struct pasid_request *req,
+		  struct iommu_pasid_account **new)
+{
+	struct iommu_pasid_account *account;
+	bool more = true;
+
+	account = charge_user(space, req->quota, new);
+	/* Nothing of his can rest */
+	if (!IS_ERR(account) || !account_of(space, req->quota->uid))
+		return account;
+	expire_all(space);
+	for (;;) {
+		account = charge_user(space, req->quota, new);
+		if (!IS_ERR(account) || !more)
+			return account;
+		more = reclaim(space, req, false);
+	}
 }
 
 static struct iommu_pasid *new_entry(enum iommu_pasid_owner owner)
@@ -808,25 +924,31 @@ static struct iommu_pasid *new_entry(enum iommu_pasid_owner owner)
  * Context: may sleep. With a lock that a drain callback takes, that one is late.
  * Return: 0, or -EOPNOTSUPP if @limit leaves no PASID, -ERANGE if it leaves none
  * between @min and @max, -ENOSPC if there is no free one, -ENOMEM, -EDQUOT if
- * @quota is used up by numbers that are live or rest. If @min and @max are the
- * same, then instead of -ENOSPC -EEXIST if this number is live, -EAGAIN if it
- * rests.
+ * @quota is used up by numbers that are live or rest, or if there is nothing but
+ * small numbers and fds have their share of these. If @min and @max are the same,
+ * then instead of -ENOSPC -EEXIST if this number is live, -EAGAIN if it rests.
  */
 int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
 			    enum iommu_pasid_owner owner, u32 min, u32 max,
 			    const struct iommu_pasid_quota *quota,
 			    ioasid_t *pasid)
 {
+	struct pasid_request req = {
+		.owner = owner,
+		.limit = limit,
+		.min = max(min, IOMMU_FIRST_GLOBAL_PASID),
+		.max = min(max, limit - 1),
+		.one = min == max,
+		.quota = quota,
+		.deadline = jiffies + DRAIN_TIMEOUT,
+	};
 	struct iommu_pasid_account *account = NULL;
 	struct iommu_pasid *entry;
-	bool one = min == max;
 	int ret;
 
 	if (limit <= IOMMU_FIRST_GLOBAL_PASID)
 		return -EOPNOTSUPP;
-	min = max(min, IOMMU_FIRST_GLOBAL_PASID);
-	max = min(max, limit - 1);
-	if (min > max)
+	if (req.min > req.max)
 		return -ERANGE;
 
 	entry = new_entry(owner);
@@ -842,10 +964,10 @@ int iommu_pasid_alloc_below(struct iommu_pasid_space *space, u32 limit,
 
 	xa_lock_irq(&space->pasids);
 	if (quota)
-		entry->account = charge_user(space, quota, &account);
+		entry->account = charge_or_reclaim(space, &req, &account);
 	ret = PTR_ERR_OR_ZERO(entry->account);
 	if (!ret)
-		ret = alloc_or_why(space, entry, limit, one, min, max);
+		ret = alloc_or_why(space, entry, &req);
 	if (!ret) {
 		space->live[owner]++;
 		space->allocs++;

@@ -56,7 +56,10 @@ enum iommu_pasid_end {
  * @allocs: how many were ever allocated
  * @ends: how many became free again, for each reason
  * @exhausted: how often none was left
- * @narrow: the smallest limit of a device that was ever seen, 0 if there was none
+ * @narrow: the smallest limit of a device that was ever seen, 0 if there was none.
+ *          Numbers below are small ones.
+ * @file_share: how many percent of the small numbers fds may have together
+ * @num_shared: how many of them they have, live or resting
  * @grace: nanoseconds that a PASID rests at most
  * @now: the clock, in nanoseconds, monotonic
  * @work: frees those whose time is over
@@ -72,6 +75,8 @@ struct iommu_pasid_space {
 	u64 ends[IOMMU_PASID_NUM_ENDS];
 	u64 exhausted;
 	u32 narrow;
+	unsigned int file_share;
+	u32 num_shared;
 	u64 grace;
 	u64 (*now)(void);
 	struct delayed_work work;
@@ -99,6 +104,9 @@ struct iommu_pasid_quota {
 #define IOMMU_PASID_GRACE_MS		1000U
 /* The longest one */
 #define IOMMU_PASID_MAX_GRACE_MS	60000U
+
+/* Percent: as much for address spaces and drivers as for fds */
+#define IOMMU_PASID_FILE_SHARE		50U
 
 /* The one of the system, in iommu-pasid-sys.c */
 extern struct iommu_pasid_space iommu_pasid_space;

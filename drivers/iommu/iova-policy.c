@@ -143,8 +143,8 @@ void iova_space_destroy(struct iova_space *space)
  * @pfn_hi: Last page, inclusive
  *
  * Context: May sleep. The callers take turns, but others may allocate and free.
- * Return: 0, -EBUSY if any of it is given out or reserved, -EINVAL if it is not
- * in the space, -ENOMEM
+ * Return: 0, -EBUSY if any of it is given out or reserved, -EINVAL if it is beyond
+ * the last page that can be addressed, -ENOMEM
  */
 int iova_space_reserve(struct iova_space *space, unsigned long pfn_lo,
 		       unsigned long pfn_hi)

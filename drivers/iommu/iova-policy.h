@@ -14,7 +14,8 @@
  *
  * Who uses a space calls iova_space_*(). Locking is the business of the policy:
  * alloc, free, free_lazy and flush may be called in any context, from several
- * CPUs at once. The others may sleep, and their callers take turns.
+ * CPUs at once, but for linear, whose callers take turns. The others may sleep, and
+ * their callers take turns.
  *
  * A page frame number (pfn) counts granules of the space. Ranges are given by
  * the first and the last page, both inclusive. No space has a page 0, which is
@@ -46,7 +47,8 @@ struct iova_wrap;
  * @flush: Optional. Flush the IOTLB if anything has been freed by @free_lazy and
  *         not been flushed yet.
  * @reserve: Take a range out for good. Return 0, -EBUSY if any of it is given
- *           out or reserved, -EINVAL if it is not in the space, -ENOMEM.
+ *           out or reserved, -EINVAL if it is beyond the last page that can be
+ *           addressed, -ENOMEM.
  * @drain: Optional. Take back what is cached, for @reserve.
  * @destroy: Optional. Forget what was given out and what is reserved.
  */

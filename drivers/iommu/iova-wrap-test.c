@@ -11,6 +11,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -147,21 +148,30 @@ static unsigned long model_search(struct wrap_test *priv, unsigned long lo,
 	return 0;
 }
 
-static bool model_wrap(struct wrap_test *priv, unsigned int zone)
+/* Where there would be room after a wrap; it happens only if there is any */
+static unsigned long model_wrap(struct wrap_test *priv, unsigned int zone,
+				unsigned long pages, unsigned long hi)
 {
 	unsigned long first = zone == WRAP_LOW ? START : SPLIT;
 	unsigned long last = zone == WRAP_LOW ? SPLIT - 1 : END - 1;
-	bool moved = priv->cursor[zone] != first;
-	unsigned long i;
+	u8 *before = vmalloc(END);
+	unsigned long i, pfn;
 
-	priv->cursor[zone] = first;
-	for (i = first; i <= last; i++) {
-		if (priv->state[i] == PAGE_IS_FREED) {
-			priv->state[i] = PAGE_IS_FREE;
-			moved = true;
-		}
+	if (!before) {
+		KUNIT_FAIL(priv->test, "no memory for the model");
+		return 0;
 	}
-	return moved;
+	memcpy(before, priv->state, END);
+	for (i = first; i <= last; i++)
+		if (priv->state[i] == PAGE_IS_FREED)
+			priv->state[i] = PAGE_IS_FREE;
+	pfn = model_search(priv, first, hi, pages);
+	if (pfn)
+		priv->cursor[zone] = first;
+	else
+		memcpy(priv->state, before, END);
+	vfree(before);
+	return pfn;
 }
 
 static unsigned long model_zone_alloc(struct wrap_test *priv, unsigned int zone,
@@ -175,15 +185,16 @@ static unsigned long model_zone_alloc(struct wrap_test *priv, unsigned int zone,
 	if (hi < first)
 		return 0;
 	pfn = model_search(priv, priv->cursor[zone], hi, pages);
-	if (!pfn && model_wrap(priv, zone))
-		pfn = model_search(priv, first, hi, pages);
-	while (!pfn && zone == WRAP_HIGH &&
-	       priv->span_last < min(limit, END - 1)) {
-		unsigned long old = priv->span_last;
+	if (!pfn)
+		pfn = model_wrap(priv, zone, pages, hi);
+	while (!pfn && zone == WRAP_HIGH && span < min(limit, END - 1)) {
+		unsigned long old = span;
 
-		priv->span_last = min(END - 1, old + (old - SPLIT + 1));
-		pfn = model_search(priv, old + 1, min(limit, priv->span_last),
+		span = min(END - 1, old + (old - SPLIT + 1));
+		pfn = model_search(priv, priv->cursor[zone], min(limit, span),
 				   pages);
+		if (pfn)
+			priv->span_last = span;
 	}
 	if (pfn) {
 		memset(priv->state + pfn, PAGE_IS_BUSY, pages);
@@ -611,6 +622,104 @@ static void wrap_test_nomem(struct kunit *test)
 	expect_upper_zone_free(test);
 }
 
+/* Without memory for a leaf, what is free in those that exist is given out */
+static void wrap_test_nomem_leaves(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct wrap_zone *low = &priv->space.wrap->zones[WRAP_LOW];
+	unsigned long pfn, i;
+
+	/* One page of the first leaf stays in use, the cursor is at its end */
+	for (i = 0; i < WRAP_LEAF_PAGES - START; i++)
+		test_alloc(test, 1, SPLIT - 1);
+	for (i = 1; i < WRAP_LEAF_PAGES - START; i++)
+		test_free(test, START + i, 1);
+	kunit_activate_static_stub(test, iova_wrap_alloc_leaf, no_leaf);
+	/* Nothing of that size is in any leaf, with a wrap or without */
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(&priv->space, WRAP_LEAF_PAGES,
+						  SPLIT - 1, true));
+	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(&priv->space,
+						  WRAP_LEAF_PAGES + 1,
+						  NO_LIMIT, true));
+	KUNIT_EXPECT_EQ(test, 0, test_wraps(test));
+	for (i = 0; i < 3 * WRAP_LEAF_PAGES; i++) {
+		pfn = iova_space_alloc(&priv->space, 1, SPLIT - 1, true);
+		KUNIT_ASSERT_EQ(test, pfn, START + 1 +
+				i % (WRAP_LEAF_PAGES - START - 1));
+		iova_space_free(&priv->space, pfn, 1);
+	}
+	KUNIT_EXPECT_EQ(test, 4, test_wraps(test));
+	kunit_deactivate_static_stub(test, iova_wrap_alloc_leaf);
+
+	/* With memory again the search goes on where it could not */
+	while (low->cursor != WRAP_LEAF_PAGES)
+		KUNIT_ASSERT_NE(test, 0, iova_space_alloc(&priv->space, 1,
+							  SPLIT - 1, true));
+	KUNIT_EXPECT_EQ(test, WRAP_LEAF_PAGES,
+			iova_space_alloc(&priv->space, 1, SPLIT - 1, true));
+}
+
+/* A leaf that is reserved in part cannot be had: nothing wraps, nothing grows */
+static void wrap_test_nomem_reserved(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct wrap_zone *high = &priv->space.wrap->zones[WRAP_HIGH];
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, START, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, SPLIT + 7, SPLIT + 9));
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, WRAP_LEAF_PAGES + 7,
+					      WRAP_LEAF_PAGES + 9));
+	kunit_activate_static_stub(test, iova_wrap_alloc_leaf, no_leaf);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, START + 1 + i,
+				iova_space_alloc(&priv->space, 1, NO_LIMIT, true));
+	KUNIT_EXPECT_EQ(test, 0, test_wraps(test));
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + SPAN - 1);
+	kunit_deactivate_static_stub(test, iova_wrap_alloc_leaf);
+	KUNIT_EXPECT_EQ(test, SPLIT,
+			iova_space_alloc(&priv->space, 1, NO_LIMIT, true));
+}
+
+/* What fits nowhere changes nothing, however often it is asked for */
+static void wrap_test_nothing_fits(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct wrap_zone *high = &priv->space.wrap->zones[WRAP_HIGH];
+	unsigned long pfn, i;
+
+	/* In a leaf, in a word, in a page */
+	for (i = 0; i < LOW_PAGES; i++)
+		test_alloc(test, 1, SPLIT - 1);
+	for (i = START; i < SPLIT; i += 100)
+		test_free_lazy(test, i, 1);
+	for (i = 0; i < 10; i++) {
+		KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 2, SPLIT - 1));
+		KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 65, SPLIT - 1));
+		KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 4097, SPLIT - 1));
+		KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 1, START - 1));
+	}
+	KUNIT_EXPECT_EQ(test, 0, test_wraps(test));
+	KUNIT_EXPECT_EQ(test, 0, priv->num_flushes);
+	for (i = START; i < SPLIT; i += 100)
+		KUNIT_ASSERT_EQ(test, i, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 1, priv->num_flushes);
+
+	/* Nor does the upper zone grow for it */
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, 0, test_alloc(test, END, NO_LIMIT));
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + SPAN - 1);
+
+	/* A mapping of no bytes has a page, as with the default policy */
+	for (i = 0; i < 3 * SPAN; i++) {
+		pfn = iova_space_alloc(&priv->space, 0, NO_LIMIT, true);
+		KUNIT_ASSERT_EQ(test, pfn, SPLIT + i % SPAN);
+		iova_space_free(&priv->space, pfn, 0);
+	}
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + SPAN - 1);
+	KUNIT_EXPECT_EQ(test, LOW_PAGES, priv->space.wrap->stats.live_pages);
+}
+
 static unsigned int stores_left;
 
 static int store_some(struct iova_wrap *wrap, struct wrap_leaf *leaf,
@@ -680,6 +789,17 @@ static void wrap_test_bad_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, num_reports);
 	iova_space_free(space, pfn + 3, 1);
 	KUNIT_EXPECT_EQ(test, 5, num_reports);
+
+	/* Reserved pages are nobody's, and stay reserved */
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, SPLIT + 8, SPLIT + 15));
+	KUNIT_ASSERT_EQ(test, SPLIT, test_alloc(test, 8, NO_LIMIT));
+	iova_space_free(space, SPLIT + 8, 8);
+	iova_space_free(space, SPLIT + 4, 8);
+	KUNIT_EXPECT_EQ(test, 7, num_reports);
+	test_free(test, SPLIT, 8);
+	KUNIT_EXPECT_EQ(test, 7, num_reports);
+	for (i = SPLIT + 8; i < SPLIT + SPAN - 8; i += 8)
+		KUNIT_ASSERT_EQ(test, i + 8, test_alloc(test, 8, NO_LIMIT));
 	kunit_deactivate_static_stub(test, iova_wrap_report);
 }
 
@@ -718,21 +838,23 @@ static void wrap_test_stats(struct kunit *test)
 	space->ops->flush(space);
 	expect_stats(test, 2, 0, 1, 1, 0, 5003);
 
-	/* A flush because of a wrap counts as well, that of both zones once */
+	/* A flush because of a wrap counts as well. What fits nowhere takes none. */
 	test_free_lazy(test, test_alloc(test, 1, SPLIT - 1), 1);
-	KUNIT_EXPECT_EQ(test, 0, test_wraps(test));
 	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, END, NO_LIMIT));
-	KUNIT_EXPECT_EQ(test, 2, test_wraps(test));
-	expect_stats(test, 3, 1, 2, 2, 0, 5003);
+	KUNIT_EXPECT_EQ(test, 0, test_wraps(test));
+	expect_stats(test, 3, 1, 2, 1, 0, 5003);
+	test_free(test, test_alloc(test, 1, START), 1);
+	KUNIT_EXPECT_EQ(test, 1, test_wraps(test));
+	expect_stats(test, 4, 1, 2, 2, 0, 5003);
 
 	/* Not a failure yet: the caller goes on with a higher limit */
 	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(space, END, SPLIT - 1, false));
-	expect_stats(test, 3, 1, 2, 2, 0, 5003);
+	expect_stats(test, 4, 1, 2, 2, 0, 5003);
 	kunit_activate_static_stub(test, iova_wrap_alloc_leaf, no_leaf);
 	KUNIT_EXPECT_EQ(test, 0, iova_space_alloc(space, 3 * WRAP_LEAF_PAGES,
 						  NO_LIMIT, true));
 	kunit_deactivate_static_stub(test, iova_wrap_alloc_leaf);
-	expect_stats(test, 3, 2, 2, 2, 0, 5003);
+	expect_stats(test, 4, 2, 2, 2, 0, 5003);
 }
 
 /* The clock of the test goes on, and the timer with it */
@@ -951,99 +1073,135 @@ static void wrap_test_random_lazy(struct kunit *test)
 #define MAX_THREADS	8
 #define HELD		40
 
+/*
+ * What the threads share. Time is a count that goes on at each unmap and flush: a
+ * translation of a page may be in the IOTLB until a flush has ended that began after
+ * the page was unmapped.
+ */
+struct wrap_shared {
+	struct iova_space *space;
+	unsigned long *owned;
+	atomic64_t time;
+	atomic64_t flushed_at;
+	/* When each page was unmapped lazily. Its owner's, for as long as it has one. */
+	u64 unmapped_at[END];
+};
+
 struct wrap_thread {
-	struct wrap_test *priv;
+	struct wrap_shared *shared;
 	struct task_struct *task;
 	struct completion done;
-	unsigned long *owned;
 	unsigned int nr;
 	unsigned int num_allocs;
 	unsigned int bad;
+	unsigned int stale;
 };
 
-static void wrap_thread_disown(struct wrap_thread *thread, struct test_block *b)
+static void wrap_thread_own(struct wrap_thread *thread, struct test_block *b)
 {
+	struct wrap_shared *shared = thread->shared;
 	unsigned long i;
 
-	for (i = b->pfn; i < b->pfn + b->pages; i++)
-		if (!test_and_clear_bit(i, thread->owned))
+	for (i = b->pfn; i < b->pfn + b->pages; i++) {
+		if (test_and_set_bit(i, shared->owned))
 			thread->bad++;
+		if (shared->unmapped_at[i] > atomic64_read(&shared->flushed_at))
+			thread->stale++;
+	}
+	thread->num_allocs++;
+}
+
+static void wrap_thread_disown(struct wrap_thread *thread, struct test_block *b,
+			       bool lazy)
+{
+	struct wrap_shared *shared = thread->shared;
+	u64 now = lazy ? atomic64_inc_return(&shared->time) : 0;
+	unsigned long i;
+	LIST_HEAD(none);
+
+	for (i = b->pfn; i < b->pfn + b->pages; i++) {
+		shared->unmapped_at[i] = now;
+		if (!test_and_clear_bit(i, shared->owned))
+			thread->bad++;
+	}
+	if (lazy)
+		shared->space->ops->free_lazy(shared->space, b->pfn, b->pages,
+					      &none);
+	else
+		iova_space_free(shared->space, b->pfn, b->pages);
+	b->pfn = 0;
+}
+
+static void shared_flush_iotlb(void *arg)
+{
+	struct wrap_shared *shared = arg;
+	s64 begin = atomic64_inc_return(&shared->time);
+	s64 old = atomic64_read(&shared->flushed_at);
+
+	/* Long enough for the other CPUs to unmap something and to wrap */
+	udelay(20);
+	while (old < begin && !atomic64_try_cmpxchg(&shared->flushed_at, &old, begin))
+		;
 }
 
 static int wrap_thread_fn(void *arg)
 {
 	struct wrap_thread *thread = arg;
-	struct iova_space *space = &thread->priv->space;
+	struct iova_space *space = thread->shared->space;
 	struct test_block held[HELD] = {}, *b;
 	struct rnd_state rnd;
 	unsigned int i;
-	unsigned long p;
-	LIST_HEAD(none);
 
 	prandom_seed_state(&rnd, thread->nr);
 	for (i = 0; i < steps; i++) {
+		if (!(i % 256))
+			cond_resched();
+		if (!(prandom_u32_state(&rnd) % 64))
+			space->ops->flush(space);
 		b = &held[prandom_u32_state(&rnd) % HELD];
 		if (b->pfn) {
-			wrap_thread_disown(thread, b);
-			if (prandom_u32_state(&rnd) % 2)
-				iova_space_free(space, b->pfn, b->pages);
-			else
-				space->ops->free_lazy(space, b->pfn, b->pages,
-						      &none);
-			b->pfn = 0;
-			if (!(i % 512))
-				space->ops->flush(space);
+			wrap_thread_disown(thread, b,
+					   prandom_u32_state(&rnd) % 2);
 			continue;
 		}
 		b->pages = 1 + prandom_u32_state(&rnd) % 20;
 		b->pfn = iova_space_alloc(space, b->pages,
 					  prandom_u32_state(&rnd) % 2 ?
 					  SPLIT - 1 : NO_LIMIT, true);
-		if (!b->pfn)
-			continue;
-		thread->num_allocs++;
-		for (p = 0; p < b->pages; p++)
-			if (test_and_set_bit(b->pfn + p, thread->owned))
-				thread->bad++;
-		if (!(i % 256))
-			cond_resched();
+		if (b->pfn)
+			wrap_thread_own(thread, b);
 	}
-	for (b = held; b < held + HELD; b++) {
-		if (!b->pfn)
-			continue;
-		wrap_thread_disown(thread, b);
-		iova_space_free(space, b->pfn, b->pages);
-	}
+	for (b = held; b < held + HELD; b++)
+		if (b->pfn)
+			wrap_thread_disown(thread, b, false);
 	complete(&thread->done);
 	return 0;
 }
 
-static void no_flush(void *arg)
-{
-}
-
-/* On all CPUs at once no page has two owners */
+/* On all CPUs at once no page has two owners, and none a stale translation */
 static void wrap_test_concurrent(struct kunit *test)
 {
 	struct wrap_test *priv = test->priv;
+	struct wrap_shared *shared;
 	struct wrap_thread *threads;
-	unsigned long *owned;
 	unsigned int cpu, n = 0, i;
 
 	threads = kunit_kcalloc(test, MAX_THREADS, sizeof(*threads), GFP_KERNEL);
-	owned = kunit_kcalloc(test, BITS_TO_LONGS(END), sizeof(*owned),
-			      GFP_KERNEL);
+	shared = kunit_kzalloc(test, sizeof(*shared), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, threads);
-	KUNIT_ASSERT_NOT_NULL(test, owned);
-	iova_wrap_set_flush(&priv->space, no_flush, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, shared);
+	shared->space = &priv->space;
+	shared->owned = kunit_kcalloc(test, BITS_TO_LONGS(END),
+				      sizeof(*shared->owned), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, shared->owned);
+	iova_wrap_set_flush(&priv->space, shared_flush_iotlb, shared);
 
 	for_each_online_cpu(cpu) {
 		struct wrap_thread *thread = &threads[n];
 
 		if (n == MAX_THREADS)
 			break;
-		thread->priv = priv;
-		thread->owned = owned;
+		thread->shared = shared;
 		thread->nr = n;
 		init_completion(&thread->done);
 		thread->task = kthread_create_on_cpu(wrap_thread_fn, thread, cpu,
@@ -1059,10 +1217,12 @@ static void wrap_test_concurrent(struct kunit *test)
 	for (i = 0; i < n; i++) {
 		wait_for_completion(&threads[i].done);
 		KUNIT_EXPECT_EQ(test, 0, threads[i].bad);
+		KUNIT_EXPECT_EQ(test, 0, threads[i].stale);
 		KUNIT_EXPECT_GT(test, threads[i].num_allocs, steps / 4);
 	}
 	KUNIT_EXPECT_EQ(test, 0, priv->space.wrap->stats.live_pages);
 	KUNIT_EXPECT_GT(test, test_wraps(test), 0);
+	KUNIT_EXPECT_GT(test, priv->space.wrap->stats.flushes, 0);
 }
 
 /* The window of an MSI cookie: in order, and none comes back but the last */
@@ -1094,7 +1254,10 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_reserved),
 	KUNIT_CASE(wrap_test_reserve_late),
 	KUNIT_CASE(wrap_test_nomem),
+	KUNIT_CASE(wrap_test_nomem_leaves),
+	KUNIT_CASE(wrap_test_nomem_reserved),
 	KUNIT_CASE(wrap_test_nomem_tree),
+	KUNIT_CASE(wrap_test_nothing_fits),
 	KUNIT_CASE(wrap_test_bad_free),
 	KUNIT_CASE(wrap_test_stats),
 	KUNIT_CASE(wrap_test_lazy),

@@ -6,8 +6,9 @@
  * gets the first gap at or past the cursor that holds it, and moves the cursor
  * behind itself. What is in use is skipped, for ever if need be. When nothing up
  * to the limit of the device fits, the cursor *wraps*: it goes back to the start
- * of the zone, and the search is done once more. If that fails as well there is
- * no room. So an allocation searches a zone twice at most, and never waits.
+ * of the zone. It does so only if the zone has room for the request after that:
+ * one that fits nowhere fails, and neither ends the round nor flushes anything.
+ * So an allocation searches a zone twice at most, and never waits.
  *
  * When an IOVA may be given out again
  * -----------------------------------
@@ -47,7 +48,8 @@
  *
  * The page tables of most IOMMU drivers stay when what they map is gone: going
  * through 4 GiB leaves 8 MiB of them, with 4K pages. The upper zone is too large for
- * that. It begins with WRAP_SPAN pages, and doubles when they do not suffice.
+ * that. It begins with WRAP_SPAN pages, and doubles when what is asked for fits
+ * into the larger zone and not into the smaller one.
  *
  * Where it is written down
  * ------------------------
@@ -56,7 +58,8 @@
  * in the leaf of the cursor, nearly always; a free clears bits and needs no memory.
  * A tree of ranges would need a node for each, and a tree whose nodes are shared
  * like the maple tree can need one to remove a range. An allocation can need a new
- * leaf and fails if there is no memory for it, as an allocation of a node would.
+ * leaf. If there is no memory for one, it takes what is free in the leaves that
+ * exist, after a wrap if need be, before it fails.
  * The search passes each leaf once in a round, a full one at its count and another
  * one word by word. As the cursor does not go back, all allocations of a round
  * together do that once; a single one, in the worst case, does it for a whole zone:
@@ -79,6 +82,14 @@
 
 #define WRAP_SPAN	(SZ_16G >> 12)
 #define LEAF_WORDS	BITS_TO_LONGS(WRAP_LEAF_PAGES)
+
+/* Where a search looks */
+enum {
+	/* At the zone as it will be once its cursor has wrapped */
+	SEARCH_WRAPPED	= BIT(0),
+	/* Only into leaves that exist, for want of memory */
+	SEARCH_LEAVES	= BIT(1),
+};
 
 struct wrap_leaf {
 	/* In the zone's list while any page is freed */
@@ -246,7 +257,7 @@ static unsigned long word_places(unsigned int pages)
 }
 
 static unsigned int leaf_find_in_words(struct wrap_leaf *leaf, unsigned int from,
-				       unsigned int pages)
+				       unsigned int pages, bool wrapped)
 {
 	unsigned long places = word_places(pages);
 	unsigned int i, run, step;
@@ -254,6 +265,8 @@ static unsigned int leaf_find_in_words(struct wrap_leaf *leaf, unsigned int from
 	for (i = from / BITS_PER_LONG; i < LEAF_WORDS; i++) {
 		unsigned long free = ~leaf->busy[i];
 
+		if (wrapped)
+			free |= leaf->freed[i];
 		if (i == from / BITS_PER_LONG)
 			free &= ~0UL << (from % BITS_PER_LONG);
 		/* Leave the bits that begin a run of @run free pages */
@@ -268,100 +281,146 @@ static unsigned int leaf_find_in_words(struct wrap_leaf *leaf, unsigned int from
 	return WRAP_LEAF_PAGES;
 }
 
+/* For what is larger than a word */
+static unsigned int leaf_find_words(struct wrap_leaf *leaf, unsigned int from,
+				    unsigned int pages, bool wrapped)
+{
+	unsigned int align = roundup_pow_of_two(pages);
+	unsigned int place, busy;
+
+	for (place = ALIGN(from, align); place < WRAP_LEAF_PAGES;
+	     place += align) {
+		if (wrapped)
+			busy = find_next_andnot_bit(leaf->busy, leaf->freed,
+						    place + pages, place);
+		else
+			busy = find_next_bit(leaf->busy, place + pages, place);
+		if (busy >= place + pages)
+			break;
+	}
+	return place;
+}
+
 /* The first place at or after @from, aligned, or WRAP_LEAF_PAGES */
 static unsigned int leaf_find(struct wrap_leaf *leaf, unsigned int from,
-			      unsigned int pages)
+			      unsigned int pages, bool wrapped)
 {
-	unsigned int place, align;
+	unsigned int busy = leaf->num_busy;
+	unsigned int place;
 
-	if (pages >= leaf->full_for ||
-	    pages > WRAP_LEAF_PAGES - leaf->num_busy)
+	/* If nothing is freed, a wrap changes nothing */
+	if (!leaf->num_freed)
+		wrapped = false;
+	if (wrapped)
+		busy -= leaf->num_freed;
+	else if (pages >= leaf->full_for)
+		return WRAP_LEAF_PAGES;
+	if (pages > WRAP_LEAF_PAGES - busy)
 		return WRAP_LEAF_PAGES;
 
-	if (pages == 1) {
+	if (pages == 1 && !wrapped)
 		place = find_next_zero_bit(leaf->busy, WRAP_LEAF_PAGES, from);
-	} else if (pages <= BITS_PER_LONG) {
-		place = leaf_find_in_words(leaf, from, pages);
-	} else {
-		align = roundup_pow_of_two(pages);
-		for (place = ALIGN(from, align); place < WRAP_LEAF_PAGES;
-		     place += align)
-			if (find_next_bit(leaf->busy, place + pages, place) >=
-			    place + pages)
-				break;
-	}
+	else if (pages <= BITS_PER_LONG)
+		place = leaf_find_in_words(leaf, from, pages, wrapped);
+	else
+		place = leaf_find_words(leaf, from, pages, wrapped);
 
 	/* What begins below @from was not looked at; the next search may be */
-	if (place >= WRAP_LEAF_PAGES && !from)
+	if (place >= WRAP_LEAF_PAGES && !from && !wrapped)
 		leaf->full_for = pages;
 	return min_t(unsigned int, place, WRAP_LEAF_PAGES);
 }
 
-/* A leaf is missing: is it because nothing is busy, but for what is reserved? */
-static struct wrap_leaf *wrap_leaf_for_resv(struct iova_wrap *wrap,
-					    unsigned long index,
-					    unsigned long *skip_to, bool *failed)
+/*
+ * The leaf of @pfn, or NULL if nothing of it is busy. A missing one that is
+ * reserved in part is made, and one that is reserved as a whole is skipped:
+ * *@skip_to is the last page that need not be looked at, or 0.
+ */
+static struct wrap_leaf *wrap_leaf_to_search(struct iova_wrap *wrap,
+					     unsigned long pfn, unsigned int how,
+					     unsigned long *skip_to)
 {
-	unsigned long first = leaf_first(index);
-	struct wrap_resv *resv = wrap_find_resv(wrap, first);
-	struct wrap_leaf *leaf;
+	unsigned long first = leaf_first(leaf_index(pfn));
+	unsigned long last = first + WRAP_LEAF_PAGES - 1;
+	struct wrap_leaf *leaf = xa_load(&wrap->leaves, leaf_index(pfn));
+	struct wrap_resv *resv;
 
 	*skip_to = 0;
-	if (!resv || resv->first > first + WRAP_LEAF_PAGES - 1)
+	if (leaf)
+		return leaf;
+	if (how & SEARCH_LEAVES) {
+		*skip_to = last;
 		return NULL;
-	if (resv->first <= first && resv->last >= first + WRAP_LEAF_PAGES - 1) {
+	}
+	if (list_empty(&wrap->resv))
+		return NULL;
+	resv = wrap_find_resv(wrap, first);
+	if (!resv || resv->first > last)
+		return NULL;
+	if (resv->first <= first && resv->last >= last) {
 		*skip_to = resv->last;
 		return NULL;
 	}
-	leaf = wrap_new_leaf(wrap, index);
-	*failed = !leaf;
-	return leaf;
+	return wrap_new_leaf(wrap, leaf_index(pfn)) ?: ERR_PTR(-ENOMEM);
 }
 
 /* For what fits into a leaf: alignment keeps it inside of one */
 static unsigned long wrap_search_small(struct iova_wrap *wrap,
 				       struct wrap_zone *zone, unsigned long lo,
-				       unsigned long hi, unsigned long pages)
+				       unsigned long hi, unsigned long pages,
+				       unsigned int how)
 {
 	unsigned long align = roundup_pow_of_two(pages);
-	unsigned long skip_to, pfn = lo;
+	unsigned long skip_to = 0, pfn = lo;
 	struct wrap_leaf *leaf = zone->cur;
-	bool failed = false;
 
 	for (; pfn <= hi && pfn >= lo; pfn = leaf_first(leaf_index(pfn) + 1)) {
 		unsigned int place;
 
 		if (!leaf || leaf->index != leaf_index(pfn))
-			leaf = xa_load(&wrap->leaves, leaf_index(pfn));
-		if (!leaf && !list_empty(&wrap->resv)) {
-			leaf = wrap_leaf_for_resv(wrap, leaf_index(pfn),
-						  &skip_to, &failed);
-			if (failed)
-				return 0;
-			if (skip_to) {
-				/* The loop goes on behind it */
-				pfn = skip_to;
-				if (leaf_offset(skip_to) != WRAP_LEAF_PAGES - 1)
-					pfn -= WRAP_LEAF_PAGES;
-				continue;
-			}
+			leaf = wrap_leaf_to_search(wrap, pfn, how, &skip_to);
+		if (IS_ERR(leaf))
+			return PTR_ERR(leaf);
+		if (!leaf && skip_to) {
+			/* The loop goes on behind it */
+			pfn = skip_to;
+			if (leaf_offset(skip_to) != WRAP_LEAF_PAGES - 1)
+				pfn -= WRAP_LEAF_PAGES;
+			continue;
 		}
-		place = leaf ? leaf_find(leaf, leaf_offset(pfn), pages) :
+		place = leaf ? leaf_find(leaf, leaf_offset(pfn), pages,
+					 how & SEARCH_WRAPPED) :
 			       ALIGN(leaf_offset(pfn), align);
 		if (place < WRAP_LEAF_PAGES) {
 			pfn = leaf_first(leaf_index(pfn)) + place;
 			if (pfn > hi || hi - pfn < pages - 1)
-				return 0;
+				break;
 			zone->cur = leaf;
 			return pfn;
 		}
 	}
-	return 0;
+	return -ENOSPC;
+}
+
+/* The last one of the first @size pages of a leaf that is not free, or @size */
+static unsigned long leaf_last_busy(struct wrap_leaf *leaf, unsigned long size,
+				    bool wrapped)
+{
+	unsigned long bit = find_last_bit(leaf->busy, size);
+
+	if (!wrapped)
+		return bit;
+	for (; bit < size && test_bit(bit, leaf->freed); ) {
+		unsigned long below = find_last_bit(leaf->busy, bit);
+
+		bit = below == bit ? size : below;
+	}
+	return bit;
 }
 
 /* The last page of @first to @last that is not free, or 0 */
 static unsigned long wrap_last_busy(struct iova_wrap *wrap, unsigned long first,
-				    unsigned long last)
+				    unsigned long last, bool wrapped)
 {
 	unsigned long index, busy = 0, bit, end;
 	struct wrap_leaf *leaf;
@@ -374,7 +433,7 @@ static unsigned long wrap_last_busy(struct iova_wrap *wrap, unsigned long first,
 	xa_for_each_range(&wrap->leaves, index, leaf, leaf_index(first),
 			  leaf_index(last)) {
 		end = min(last - leaf_first(index), WRAP_LEAF_PAGES - 1);
-		bit = find_last_bit(leaf->busy, end + 1);
+		bit = leaf_last_busy(leaf, end + 1, wrapped);
 		if (bit <= end)
 			busy = max(busy, leaf_first(index) + bit);
 	}
@@ -383,34 +442,39 @@ static unsigned long wrap_last_busy(struct iova_wrap *wrap, unsigned long first,
 
 /* For what does not: it begins with a leaf */
 static unsigned long wrap_search_large(struct iova_wrap *wrap, unsigned long lo,
-				       unsigned long hi, unsigned long pages)
+				       unsigned long hi, unsigned long pages,
+				       unsigned int how)
 {
 	unsigned long align = roundup_pow_of_two(pages);
 	unsigned long pfn, busy;
 
+	if (how & SEARCH_LEAVES)
+		return -ENOSPC;
 	for (pfn = ALIGN(lo, align); pfn >= lo && pfn <= hi; ) {
 		if (hi - pfn < pages - 1)
-			return 0;
-		busy = wrap_last_busy(wrap, pfn, pfn + pages - 1);
+			break;
+		busy = wrap_last_busy(wrap, pfn, pfn + pages - 1,
+				      how & SEARCH_WRAPPED);
 		if (!busy)
 			return pfn;
 		lo = busy + 1;
 		if (!lo)
-			return 0;
+			break;
 		pfn = ALIGN(lo, align);
 	}
-	return 0;
+	return -ENOSPC;
 }
 
+/* The first place from @lo on, -ENOSPC, or -ENOMEM: then it is not known */
 static unsigned long wrap_search(struct iova_wrap *wrap, struct wrap_zone *zone,
 				 unsigned long lo, unsigned long hi,
-				 unsigned long pages)
+				 unsigned long pages, unsigned int how)
 {
 	if (lo > hi)
-		return 0;
+		return -ENOSPC;
 	if (pages <= WRAP_LEAF_PAGES)
-		return wrap_search_small(wrap, zone, lo, hi, pages);
-	return wrap_search_large(wrap, lo, hi, pages);
+		return wrap_search_small(wrap, zone, lo, hi, pages, how);
+	return wrap_search_large(wrap, lo, hi, pages, how);
 }
 
 /* How many of the pages from @pfn up to @end, exclusive, are in the first leaf */
@@ -468,25 +532,34 @@ undo:
 	return false;
 }
 
-static void wrap_flush_locked(struct iova_wrap *wrap)
+/* Each unmap is in one event, also if a flush begins while another one goes on */
+static void wrap_trace_flush(struct iova_wrap *wrap, const char *because)
+{
+	trace_iova_flush(wrap->name, wrap->free_seq - wrap->traced_seq, because);
+	wrap->traced_seq = wrap->free_seq;
+}
+
+/* The caller frees the pages of @freelist when it has dropped the lock */
+static void wrap_flush_locked(struct iova_wrap *wrap, const char *because,
+			      struct list_head *freelist)
 {
 	lockdep_assert_held(&wrap->lock);
 
 	if (wrap->flush_seq == wrap->free_seq)
 		return;
-	trace_iova_flush(wrap->name, wrap->free_seq - wrap->flush_seq, true);
+	wrap_trace_flush(wrap, because);
 	wrap->flush_iotlb(wrap->flush_arg);
 	wrap->flush_seq = wrap->free_seq;
 	wrap->stats.flushes++;
-	iommu_put_pages_list(&wrap->freelist);
-	INIT_LIST_HEAD(&wrap->freelist);
+	list_splice_init(&wrap->freelist, freelist);
 }
 
-static void wrap_zone_wrap(struct iova_wrap *wrap, struct wrap_zone *zone)
+static void wrap_zone_wrap(struct iova_wrap *wrap, struct wrap_zone *zone,
+			   struct list_head *freelist)
 {
 	struct wrap_leaf *leaf, *next;
 
-	wrap_flush_locked(wrap);
+	wrap_flush_locked(wrap, "wrap", freelist);
 	wrap_move_cursor(wrap, zone, zone->first);
 	zone->wraps++;
 	trace_iova_wrap(wrap->name, zone->first, wrap->stats.live_pages);
@@ -504,47 +577,82 @@ static void wrap_zone_wrap(struct iova_wrap *wrap, struct wrap_zone *zone)
 	}
 }
 
-/* Let the zone grow until there is room. Each step doubles it. */
-static unsigned long wrap_grow(struct iova_wrap *wrap, struct wrap_zone *zone,
-			       unsigned long pages, unsigned long limit_pfn)
+/* Take the first place that a search finds, after a wrap if that is how it looks */
+static unsigned long wrap_zone_try(struct iova_wrap *wrap, struct wrap_zone *zone,
+				   unsigned long pages, unsigned long hi,
+				   unsigned int how, struct list_head *freelist)
 {
-	unsigned long pfn = 0, old, size;
+	unsigned long lo = zone->cursor;
+	unsigned long pfn;
 
-	while (!pfn && zone->span_last < min(zone->last, limit_pfn)) {
-		old = zone->span_last;
-		size = old - zone->first + 1;
-		zone->span_last = zone->last - old > size ? old + size :
-							    zone->last;
-		pfn = wrap_search(wrap, zone, old + 1,
-				  min(zone->span_last, limit_pfn), pages);
+	if (how & SEARCH_WRAPPED) {
+		/* It would change nothing */
+		if (lo == zone->first && list_empty(&zone->freed))
+			return -ENOSPC;
+		lo = zone->first;
 	}
+	pfn = wrap_search(wrap, zone, lo, hi, pages, how);
+	if (unlikely(IS_ERR_VALUE(pfn)))
+		return pfn;
+	if (how & SEARCH_WRAPPED)
+		wrap_zone_wrap(wrap, zone, freelist);
+	if (unlikely(!wrap_take(wrap, zone, pfn, pages)))
+		return -ENOMEM;
+	wrap_move_cursor(wrap, zone, pfn + pages);
 	return pfn;
 }
 
+/* Let the zone grow, if that makes room. Each step doubles it. */
+static unsigned long wrap_grow(struct iova_wrap *wrap, struct wrap_zone *zone,
+			       unsigned long pages, unsigned long limit_pfn)
+{
+	unsigned long span_last = zone->span_last, pfn = -ENOSPC, old, size;
+
+	while (pfn == -ENOSPC && span_last < min(zone->last, limit_pfn)) {
+		old = span_last;
+		size = old - zone->first + 1;
+		span_last = zone->last - old > size ? old + size : zone->last;
+		/* What is free at the old end may be the beginning of it */
+		pfn = wrap_search(wrap, zone, zone->cursor,
+				  min(span_last, limit_pfn), pages, 0);
+	}
+	if (IS_ERR_VALUE(pfn))
+		return pfn;
+	if (!wrap_take(wrap, zone, pfn, pages))
+		return -ENOMEM;
+	zone->span_last = span_last;
+	wrap_move_cursor(wrap, zone, pfn + pages);
+	return pfn;
+}
+
+/* The first page, or -ENOSPC or -ENOMEM: then nothing has changed */
 static unsigned long wrap_zone_alloc(struct iova_wrap *wrap,
 				     struct wrap_zone *zone, unsigned long pages,
-				     unsigned long limit_pfn)
+				     unsigned long limit_pfn,
+				     struct list_head *freelist)
 {
 	unsigned long hi = min(zone->span_last, limit_pfn);
 	unsigned long pfn;
 
 	if (unlikely(hi < zone->first))
-		return 0;
+		return -ENOSPC;
 
-	pfn = wrap_search(wrap, zone, zone->cursor, hi, pages);
-	if (unlikely(!pfn)) {
-		if (zone->cursor != zone->first || !list_empty(&zone->freed)) {
-			wrap_zone_wrap(wrap, zone);
-			pfn = wrap_search(wrap, zone, zone->first, hi, pages);
-		}
-		if (!pfn)
-			pfn = wrap_grow(wrap, zone, pages, limit_pfn);
-		if (!pfn)
-			return 0;
+	pfn = wrap_zone_try(wrap, zone, pages, hi, 0, freelist);
+	if (likely(!IS_ERR_VALUE(pfn)))
+		return pfn;
+	if (pfn == -ENOSPC)
+		pfn = wrap_zone_try(wrap, zone, pages, hi, SEARCH_WRAPPED,
+				    freelist);
+	if (pfn == -ENOSPC)
+		pfn = wrap_grow(wrap, zone, pages, limit_pfn);
+	if (pfn == -ENOMEM) {
+		pfn = wrap_zone_try(wrap, zone, pages, hi, SEARCH_LEAVES,
+				    freelist);
+		if (pfn == -ENOSPC)
+			pfn = wrap_zone_try(wrap, zone, pages, hi,
+					    SEARCH_LEAVES | SEARCH_WRAPPED,
+					    freelist);
 	}
-	if (unlikely(!wrap_take(wrap, zone, pfn, pages)))
-		return 0;
-	wrap_move_cursor(wrap, zone, pfn + pages);
 	return pfn;
 }
 
@@ -552,16 +660,19 @@ static unsigned long wrap_alloc(struct iova_space *space, unsigned long pages,
 				unsigned long limit_pfn, bool last_resort)
 {
 	struct iova_wrap *wrap = space->wrap;
-	unsigned long flags, pfn = 0;
+	unsigned long flags, pfn = -ENOSPC;
+	LIST_HEAD(freelist);
 
+	/* A mapping of no bytes has an address, too */
+	pages = max(pages, 1UL);
 	spin_lock_irqsave(&wrap->lock, flags);
 	if (limit_pfn > wrap->zones[WRAP_LOW].last)
 		pfn = wrap_zone_alloc(wrap, &wrap->zones[WRAP_HIGH], pages,
-				      limit_pfn);
-	if (!pfn)
+				      limit_pfn, &freelist);
+	if (IS_ERR_VALUE(pfn))
 		pfn = wrap_zone_alloc(wrap, &wrap->zones[WRAP_LOW], pages,
-				      limit_pfn);
-	if (pfn) {
+				      limit_pfn, &freelist);
+	if (!IS_ERR_VALUE(pfn)) {
 		wrap->stats.allocs++;
 		wrap->stats.live_pages += pages;
 		if (wrap->stats.live_pages > wrap->stats.max_pages)
@@ -571,15 +682,26 @@ static unsigned long wrap_alloc(struct iova_space *space, unsigned long pages,
 		trace_iova_fail(wrap->name, pages, limit_pfn);
 	}
 	spin_unlock_irqrestore(&wrap->lock, flags);
-	return pfn;
+	if (unlikely(!list_empty(&freelist)))
+		iommu_put_pages_list(&freelist);
+	return IS_ERR_VALUE(pfn) ? 0 : pfn;
 }
 
-/* Was it given out, and has it not been freed yet? */
-static bool leaf_is_live(struct wrap_leaf *leaf, unsigned long off,
-			 unsigned long n)
+/* Were they given out, and have not been freed yet? All of them are in @leaf. */
+static bool leaf_is_live(struct iova_wrap *wrap, struct wrap_leaf *leaf,
+			 unsigned long pfn, unsigned long n)
 {
+	unsigned long off = leaf_offset(pfn);
+	struct wrap_resv *resv;
+
 	if (!leaf)
 		return false;
+	/* Busy, but nobody's */
+	if (leaf->num_resv) {
+		resv = wrap_find_resv(wrap, pfn);
+		if (resv && resv->first <= pfn + n - 1)
+			return false;
+	}
 	if (n == 1)
 		return test_bit(off, leaf->busy) && !test_bit(off, leaf->freed);
 	return find_next_zero_bit(leaf->busy, off + n, off) >= off + n &&
@@ -594,13 +716,18 @@ void iova_wrap_report(unsigned long first, unsigned long last)
 		  first, last);
 }
 
-static void wrap_free_locked(struct iova_wrap *wrap, unsigned long pfn,
+/*
+ * False if any of the pages is not in use. The caller reports it when it has dropped
+ * the lock: a console may map a buffer with the device.
+ */
+static bool wrap_free_locked(struct iova_wrap *wrap, unsigned long pfn,
 			     unsigned long pages)
 {
 	struct wrap_zone *zone = wrap_zone_of(wrap, pfn);
 	bool ahead = pfn >= zone->cursor;
 	unsigned long pos, off, n, end = pfn + pages;
 	struct wrap_leaf *leaf;
+	bool good = true;
 
 	lockdep_assert_held(&wrap->lock);
 
@@ -610,8 +737,8 @@ static void wrap_free_locked(struct iova_wrap *wrap, unsigned long pfn,
 		leaf = wrap->last_freed;
 		if (!leaf || leaf->index != leaf_index(pos))
 			leaf = xa_load(&wrap->leaves, leaf_index(pos));
-		if (unlikely(!leaf_is_live(leaf, off, n))) {
-			iova_wrap_report(pos, pos + n - 1);
+		if (unlikely(!leaf_is_live(wrap, leaf, pos, n))) {
+			good = false;
 			continue;
 		}
 		wrap->last_freed = leaf;
@@ -625,6 +752,7 @@ static void wrap_free_locked(struct iova_wrap *wrap, unsigned long pfn,
 		if (list_empty(&leaf->freed_entry))
 			list_add(&leaf->freed_entry, &zone->freed);
 	}
+	return good;
 }
 
 static void wrap_free(struct iova_space *space, unsigned long pfn,
@@ -632,10 +760,14 @@ static void wrap_free(struct iova_space *space, unsigned long pfn,
 {
 	struct iova_wrap *wrap = space->wrap;
 	unsigned long flags;
+	bool good;
 
+	pages = max(pages, 1UL);
 	spin_lock_irqsave(&wrap->lock, flags);
-	wrap_free_locked(wrap, pfn, pages);
+	good = wrap_free_locked(wrap, pfn, pages);
 	spin_unlock_irqrestore(&wrap->lock, flags);
+	if (unlikely(!good))
+		iova_wrap_report(pfn, pfn + pages - 1);
 }
 
 static void wrap_free_lazy(struct iova_space *space, unsigned long pfn,
@@ -643,12 +775,16 @@ static void wrap_free_lazy(struct iova_space *space, unsigned long pfn,
 {
 	struct iova_wrap *wrap = space->wrap;
 	unsigned long flags;
+	bool good;
 
+	pages = max(pages, 1UL);
 	spin_lock_irqsave(&wrap->lock, flags);
-	wrap_free_locked(wrap, pfn, pages);
+	good = wrap_free_locked(wrap, pfn, pages);
 	wrap->free_seq++;
 	list_splice(freelist, &wrap->freelist);
 	spin_unlock_irqrestore(&wrap->lock, flags);
+	if (unlikely(!good))
+		iova_wrap_report(pfn, pfn + pages - 1);
 }
 
 /* What is freed while this flushes waits for the next one */
@@ -666,7 +802,7 @@ static void wrap_flush(struct iova_space *space)
 		return;
 	}
 	list_splice_init(&wrap->freelist, &freelist);
-	trace_iova_flush(wrap->name, seq - wrap->flush_seq, false);
+	wrap_trace_flush(wrap, "period");
 	spin_unlock_irqrestore(&wrap->lock, flags);
 
 	wrap->flush_iotlb(wrap->flush_arg);
@@ -728,6 +864,7 @@ static int wrap_reserve(struct iova_space *space, unsigned long pfn_lo,
 {
 	struct iova_wrap *wrap = space->wrap;
 	struct wrap_resv *new, *resv;
+	LIST_HEAD(freelist);
 	unsigned long flags;
 	int ret = 0;
 
@@ -743,7 +880,7 @@ static int wrap_reserve(struct iova_space *space, unsigned long pfn_lo,
 
 	spin_lock_irqsave(&wrap->lock, flags);
 	/* What is mapped there next must not meet a stale translation */
-	wrap_flush_locked(wrap);
+	wrap_flush_locked(wrap, "reserve", &freelist);
 	resv = wrap_find_resv(wrap, pfn_lo);
 	if ((resv && resv->first <= pfn_hi) ||
 	    wrap_is_live(wrap, pfn_lo, pfn_hi))
@@ -751,6 +888,7 @@ static int wrap_reserve(struct iova_space *space, unsigned long pfn_lo,
 	else
 		wrap_insert_resv(wrap, new);
 	spin_unlock_irqrestore(&wrap->lock, flags);
+	iommu_put_pages_list(&freelist);
 	if (ret)
 		kfree(new);
 	return ret;
@@ -867,7 +1005,8 @@ void iova_wrap_set_name(struct iova_space *space, const char *name)
  * @arg: Second argument for it
  *
  * Context: May sleep. Holds the mutex of the list, which a space takes when it
- * comes and goes: @fn finds each of them complete, and must not destroy one.
+ * comes and goes: @fn finds what iova_space_init() has set up. The name and the
+ * flush may follow, see iova_wrap_set_name(). @fn must not destroy a space.
  */
 void iova_wrap_for_each(void (*fn)(struct iova_space *space, void *arg),
 			void *arg)

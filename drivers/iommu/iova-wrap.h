@@ -78,10 +78,11 @@ struct iova_wrap_stats {
  * @spare: An empty leaf, to be used before one is allocated, or NULL
  * @resv: Reserved ranges, sorted
  * @zones: Below and above 4 GiB
- * @flush_iotlb: Flushes the IOTLB of the domain. Called with @lock held.
+ * @flush_iotlb: Flushes the IOTLB of the domain, called with @lock held or not
  * @flush_arg: Argument of it
  * @free_seq: Number of lazy frees so far
  * @flush_seq: How many of them a flush that has ended covers
+ * @traced_seq: How many of them a trace event was for
  * @freelist: Pages of the page table, to be freed at the next flush
  * @stats: For user space, what of it is not counted elsewhere
  */
@@ -100,6 +101,7 @@ struct iova_wrap {
 	void *flush_arg;
 	u64 free_seq;
 	u64 flush_seq;
+	u64 traced_seq;
 	struct list_head freelist;
 	struct iova_wrap_stats stats;
 };

@@ -21,18 +21,18 @@ TRACE_EVENT(iova_wrap,
 	    TP_printk("%s: first=%#lx live_pages=%llu", __get_str(name),
 		      __entry->first, __entry->live_pages));
 
-/* One flush in place of one for each of so many unmaps */
+/* One flush in place of one for each of so many unmaps, 0 if another has them */
 TRACE_EVENT(iova_flush,
-	    TP_PROTO(const char *name, u64 unmaps, bool wraps),
-	    TP_ARGS(name, unmaps, wraps),
+	    TP_PROTO(const char *name, u64 unmaps, const char *because),
+	    TP_ARGS(name, unmaps, because),
 	    TP_STRUCT__entry(__string(name, name)
 			     __field(u64, unmaps)
-			     __field(bool, wraps)),
+			     __string(because, because)),
 	    TP_fast_assign(__assign_str(name);
 			   __entry->unmaps = unmaps;
-			   __entry->wraps = wraps;),
+			   __assign_str(because);),
 	    TP_printk("%s: unmaps=%llu because=%s", __get_str(name),
-		      __entry->unmaps, __entry->wraps ? "wrap" : "period"));
+		      __entry->unmaps, __get_str(because)));
 
 /* There is no room, or no memory to write it down */
 TRACE_EVENT(iova_fail,

@@ -427,7 +427,7 @@ static void model_init_iommu(struct model *model)
 	KUNIT_ASSERT_NOT_NULL(model->test, (void __force *)iommu->reg);
 	iommu->flush.flush_iotlb = qi_flush_iotlb;
 	spin_lock_init(&iommu->lock);
-	init_completion(&iommu->prq_complete);
+	init_waitqueue_head(&iommu->prq_wait);
 }
 
 static void model_init_device(struct model *model)

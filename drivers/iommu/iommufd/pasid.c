@@ -17,8 +17,9 @@
  * for each PASID when the fd is closed, for whatever reason; by then all devices
  * are unbound, and so nothing is attached any more.
  *
- * Quota. Numbers are few, at most 2^20 in the whole system, so an fd and a user
- * can have so many and no more. They are charged to the user who opened the fd,
+ * Quota. Numbers are few, at most 2^20 in the whole system and as few as its
+ * devices can take, so an fd and a user can have so many and no more, and all fds
+ * together have no more than a share, see iommu-pasid.c. They are charged to the user who opened the fd,
  * whoever calls. The user has a number until it is free for others, that is the
  * allocator's to tell; the fd until it is destroyed. There is no resource limit
  * and no ucount of this kind.
@@ -41,7 +42,7 @@ static unsigned int pasids_per_fd = 4096;
 module_param(pasids_per_fd, uint, 0644);
 MODULE_PARM_DESC(pasids_per_fd, "Most PASIDs that an open /dev/iommu can have");
 
-/* A sixteenth of what there can be */
+/* A sixteenth of 2^20 */
 static unsigned int pasids_per_user = 65536;
 module_param(pasids_per_user, uint, 0644);
 MODULE_PARM_DESC(pasids_per_user,
@@ -86,23 +87,31 @@ void iommufd_pasids_destroy(struct iommufd_pasids *pasids)
 	xa_destroy(&pasids->numbers);
 }
 
+/* Objects that are looked at before the lock is given up for a moment */
+#define PASID_OBJECTS_BATCH	1024
+
 /* The first number that is too large for a device that can take any, or 0 */
 static u32 pasid_common_limit(struct iommufd_ctx *ictx)
 {
 	struct iommufd_object *obj;
 	unsigned long index;
-	u32 limit = 0;
+	u32 limit = 0, i = 0;
 
 	xa_lock(&ictx->objects);
 	xa_for_each(&ictx->objects, index, obj) {
-		u32 max;
+		u32 max = 0;
 
-		if (obj->type != IOMMUFD_OBJ_DEVICE)
-			continue;
-		max = container_of(obj, struct iommufd_device, obj)
-			      ->dev->iommu->max_pasids;
+		/* An object that is found is not freed before the lock is dropped */
+		if (obj->type == IOMMUFD_OBJ_DEVICE)
+			max = iommufd_device_max_pasids(container_of(
+				obj, struct iommufd_device, obj)->dev);
 		if (max && (!limit || max < limit))
 			limit = max;
+		if (++i % PASID_OBJECTS_BATCH)
+			continue;
+		xa_unlock(&ictx->objects);
+		cond_resched();
+		xa_lock(&ictx->objects);
 	}
 	xa_unlock(&ictx->objects);
 	return limit;
@@ -165,7 +174,8 @@ static int pasid_alloc(struct iommufd_ucmd *ucmd, struct iommufd_device *idev)
 	u32 limit;
 	int rc;
 
-	limit = idev ? idev->dev->iommu->max_pasids : pasid_common_limit(ictx);
+	limit = idev ? iommufd_device_max_pasids(idev->dev) :
+		       pasid_common_limit(ictx);
 	/* PASID 0 alone is none */
 	if (limit <= IOMMU_FIRST_GLOBAL_PASID)
 		return -ENODEV;
@@ -270,7 +280,7 @@ void iommufd_pasid_device_gone(struct iommufd_device *idev)
 struct iommufd_pasid *iommufd_pasid_get(struct iommufd_device *idev, u32 number)
 {
 	struct xarray *numbers = &idev->ictx->pasids.numbers;
-	u32 limit = idev->dev->iommu->max_pasids;
+	u32 limit = iommufd_device_max_pasids(idev->dev);
 	struct iommufd_pasid *pasid;
 	int rc = 0;
 

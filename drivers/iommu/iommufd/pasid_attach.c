@@ -26,7 +26,8 @@
  * its devices; device_list_lock inside of it for what a page fault looks at.
  *
  * Failure. Attach and replace change nothing if they fail: everything else that
- * is needed is there before the domain is switched. Detach cannot fail.
+ * is needed is there before the domain is switched. Detach cannot fail. (On VT-d a
+ * replace that fails in its last step has had no entry for a moment.)
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -68,6 +69,14 @@ pasid_member_of(struct iommufd_pasid_attach *attach,
 	return NULL;
 }
 
+/* A device without page faults has PASIDs, and the domain is a good one */
+static int pasid_iopf_enable(struct iommufd_device *idev)
+{
+	int rc = iommufd_fault_iopf_enable(idev);
+
+	return rc == -ENODEV || rc == -EINVAL ? -EOPNOTSUPP : rc;
+}
+
 /* A device comes into @attach, with its regions and its page faults */
 static int pasid_add_member(struct iommufd_pasid_attach *attach,
 			    struct iommufd_device *idev)
@@ -89,7 +98,7 @@ static int pasid_add_member(struct iommufd_pasid_attach *attach,
 		goto err_free;
 	/* What is on for its siblings need not be on for it, see device.c */
 	if (attach->hwpt->common.fault) {
-		rc = iommufd_fault_iopf_enable(idev);
+		rc = pasid_iopf_enable(idev);
 		if (rc)
 			goto err_unreserve;
 	}
@@ -233,7 +242,7 @@ static int pasid_replace(struct iommufd_pasid_member *member,
 		rc = iommufd_group_iopf_get(igroup);
 		if (rc)
 			goto err_unreserve;
-		rc = iommufd_fault_iopf_enable(idev);
+		rc = pasid_iopf_enable(idev);
 		if (rc)
 			goto err_iopf_put;
 	}

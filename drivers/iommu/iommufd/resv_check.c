@@ -704,7 +704,10 @@ static int check_ioas(struct iommufd_ucmd *ucmd, struct check *check,
 		idev = iommufd_get_device(ucmd, cmd->dev_id);
 		if (IS_ERR(idev))
 			return PTR_ERR(idev);
-		rc = check_device(check, idev, ioas, domain, &alignment);
+		rc = -ENODEV;
+		if (!check->pasid || iommufd_device_max_pasids(idev->dev))
+			rc = check_device(check, idev, ioas, domain,
+					  &alignment);
 		iommufd_put_object(ucmd->ictx, &idev->obj);
 		if (rc)
 			return rc;
@@ -733,6 +736,10 @@ static int check_pt(struct iommufd_ucmd *ucmd, struct check *check)
 	case IOMMUFD_OBJ_HWPT_PAGING:
 		hwpt_paging = find_hwpt_paging(container_of(
 			pt_obj, struct iommufd_hw_pagetable, obj));
+		rc = -EINVAL;
+		if (check->pasid && (pt_obj->type == IOMMUFD_OBJ_HWPT_NESTED ||
+				     !hwpt_paging->pasid))
+			break;
 		rc = check_ioas(ucmd, check, hwpt_paging->ioas,
 				hwpt_paging->common.domain);
 		break;

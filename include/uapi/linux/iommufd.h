@@ -1209,7 +1209,8 @@ enum iommu_ioas_check_flags {
  *
  * With IOMMU_IOAS_CHECK_PASID the attach is that of the device at a PASID. An
  * interrupt never comes with a PASID, so the MSI window is not part of it, and
- * nor are other devices of the group. Which PASID it is does not matter.
+ * nor are other devices of the group. Which PASID it is does not matter. @pt_id is
+ * an IOAS, or a HWPT of IOMMU_HWPT_ALLOC_PASID.
  *
  * Errors:
  *
@@ -1218,7 +1219,8 @@ enum iommu_ioas_check_flags {
  *  - ENOENT: There is no IOAS, HWPT or device of this ID.
  *  - EINVAL: @entry_size is not one of those above, the last IOVA of a range is
  *    below its start, or there is neither a device nor a range. Or with
- *    IOMMU_IOAS_CHECK_PASID there is no device.
+ *    IOMMU_IOAS_CHECK_PASID there is no device, or a HWPT that is not for PASIDs.
+ *  - ENODEV: With IOMMU_IOAS_CHECK_PASID: the device can take no PASIDs.
  *  - EOVERFLOW: A range that no IOMMU_IOAS_MAP takes: its start or its length is
  *    not less than ULONG_MAX, or it does not end within the IOVAs of the kernel.
  *  - ENOSPC: There are more than IOMMU_IOAS_MAX_RANGES ranges.
@@ -1465,7 +1467,8 @@ enum iommu_pasid_alloc_flags {
  *
  * How many PASIDs there can be is limited by the module parameters
  * iommufd.pasids_per_fd, and iommufd.pasids_per_user for all fds that a user has
- * opened.
+ * opened. iommu.pasid_file_share is how many percent of the numbers that all devices
+ * can take may belong to fds, of all users together.
  *
  * Errors:
  *
@@ -1478,7 +1481,8 @@ enum iommu_pasid_alloc_flags {
  *    take one.
  *  - ERANGE: The device can take no PASID from @min_pasid to @max_pasid.
  *  - EDQUOT: This fd has as many as allowed, or the user who opened it, for whom
- *    those that rest count, too.
+ *    those that rest count, too. Or there are others only among those that all
+ *    devices can take, and fds have their share of these.
  *  - ENOSPC: All from @min_pasid to @max_pasid, which are not the same, are in
  *    use, rest, or are kept for devices with fewer PASID bits. One that is kept
  *    is given to who asks for this number only.

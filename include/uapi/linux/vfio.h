@@ -960,6 +960,7 @@ struct vfio_device_bind_iommufd {
  *  - EOPNOTSUPP: The IOMMU driver cannot attach the hw_pagetable to a PASID, or
  *    cannot replace one there, which is never done if another device of the
  *    IOMMU group can take PASIDs. Or the VFIO driver does not support PASIDs.
+ *    Or the hw_pagetable is for page faults, which the device cannot have.
  *  - ERANGE: @pasid is 0, or too large for the device.
  *  - ENOENT: @pasid is free, or there is no object @pt_id.
  *  - EAGAIN: @pasid rests before it can be allocated again.

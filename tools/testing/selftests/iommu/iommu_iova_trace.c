@@ -104,7 +104,8 @@ static bool trace_parse(const char *event, const char *device,
 			traced->period_flushes++;
 		else
 			return false;
-		return unmaps;
+		/* None if another flush that had them goes on */
+		return true;
 	}
 	if (sscanf(event, "iova_fail: %*s pages=%llu limit_pfn=%llx\n%n", &pages,
 		   &limit, &n) == 2 && n && !event[n]) {

@@ -179,9 +179,12 @@ TEST_F(iommufd_pasid, driver_off)
 TEST_F(iommufd_pasid, exhaustion)
 {
 	struct dev narrow = m_pasid_dev(MOCK_FLAGS_DEVICE_NARROW_PASID);
+	struct pasid_param share;
 	__u32 ids[NARROW_LIMIT];
 	__u32 pasid, num = 0;
 
+	if (pasid_param_set(&share, PASID_SHARE, 100))
+		SKIP(return, "the share cannot be set");
 	/* What other tests had attached has rested then */
 	sleep(2);
 	while (num != NARROW_LIMIT &&
@@ -197,6 +200,39 @@ TEST_F(iommufd_pasid, exhaustion)
 	test_ioctl_destroy(ids[17]);
 	test_cmd_pasid_alloc(narrow.id, 0, ~0U, &pasid, NULL);
 	test_err_pasid_alloc(ENOSPC, 0, narrow.id, 0, ~0U);
+	EXPECT_EQ(0, pasid_param_restore(&share));
+}
+
+/* Half of the numbers that all devices can take are not for fds */
+TEST_F(iommufd_pasid, share)
+{
+	struct dev narrow = m_pasid_dev(MOCK_FLAGS_DEVICE_NARROW_PASID);
+	struct pasid_param share;
+	unsigned int num = 0;
+	__u32 id;
+
+	if (pasid_param_set(&share, PASID_SHARE, 50))
+		SKIP(return, "the share cannot be set");
+	/* What other tests had attached has rested then */
+	sleep(2);
+	while (num != NARROW_LIMIT &&
+	       !_test_cmd_pasid_alloc(self->fd, 0, narrow.id, 0, ~0U, NULL, &id))
+		num++;
+	EXPECT_EQ(EDQUOT, errno);
+	EXPECT_EQ(NARROW_LIMIT / 2, num);
+	/* By its name neither, for another device neither */
+	test_err_pasid_alloc_one(EDQUOT, self->dev.id, NARROW_LIMIT - 1);
+	test_err_pasid_alloc(EDQUOT, 0, self->dev.id, 1, NARROW_LIMIT - 1);
+	test_err_pasid_alloc(EDQUOT, 0, 0, 0, ~0U);
+	/* There are others for those who can take them */
+	test_cmd_pasid_alloc(self->dev.id, 0, ~0U, NULL, NULL);
+
+	test_ioctl_destroy(id);
+	test_cmd_pasid_alloc_one(self->dev.id, NARROW_LIMIT - 1, &id);
+	EXPECT_ERRNO(EINVAL, pasid_param_write(share.path, 101));
+	ASSERT_EQ(0, pasid_param_write(share.path, 100));
+	test_cmd_pasid_alloc(narrow.id, 0, ~0U, NULL, NULL);
+	EXPECT_EQ(0, pasid_param_restore(&share));
 }
 
 TEST_F(iommufd_pasid, quota_fd)
@@ -213,14 +249,10 @@ TEST_F(iommufd_pasid, quota_fd)
 	EXPECT_EQ(-1, _test_cmd_pasid_alloc(self->fd, 0, self->dev.id, 0, ~0U,
 					    NULL, &ids[3]));
 	EXPECT_EQ(EDQUOT, errno);
-	/* What fails is not charged */
-	for (i = 0; i != 5; i++)
-		_test_cmd_pasid_alloc(self->fd, 0, self->dev.id, 0, 0, NULL,
-				      NULL);
+	/* What fails for another reason is not charged */
 	EXPECT_EQ(0, _test_ioctl_destroy(self->fd, ids[1]));
-	EXPECT_EQ(-1, _test_cmd_pasid_alloc(self->fd, 0, self->dev.id, 0, 0,
-					    NULL, NULL));
-	EXPECT_EQ(ERANGE, errno);
+	for (i = 0; i != 5; i++)
+		test_err_pasid_alloc(ERANGE, 0, self->dev.id, 0, 0);
 	EXPECT_EQ(0, _test_cmd_pasid_alloc(self->fd, 0, self->dev.id, 0, ~0U,
 					   NULL, &ids[1]));
 	EXPECT_EQ(0, pasid_param_restore(&param));

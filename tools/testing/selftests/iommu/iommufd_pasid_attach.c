@@ -4,6 +4,7 @@
  * regions, interrupts and page faults.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "iommufd_pasid_fixture.h"
@@ -502,6 +503,16 @@ TEST_F(iommufd_pasid, check)
 	cmd.num_ranges = 1;
 	cmd.ranges = (uintptr_t)&plan;
 	EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_IOAS_CHECK, &cmd));
+
+	/* What the attach would refuse whatever is mapped: a HWPT, a device */
+	cmd.num_ranges = 0;
+	cmd.dev_id = dev.id;
+	test_cmd_hwpt_alloc(self->dev.id, self->ioas_id, 0, &cmd.pt_id);
+	test_err_pasid_attach(EINVAL, dev.stdev_id, pasid, cmd.pt_id);
+	EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_IOAS_CHECK, &cmd));
+	cmd.pt_id = hwpt;
+	cmd.dev_id = m_pasid_dev(MOCK_FLAGS_DEVICE_PASID_OFF).id;
+	EXPECT_ERRNO(ENODEV, ioctl(self->fd, IOMMU_IOAS_CHECK, &cmd));
 }
 
 /* Devices of one group have one domain at a PASID */
@@ -644,6 +655,117 @@ TEST_F(iommufd_pasid, faults)
 	test_cmd_pasid_detach(stdev, other);
 	test_all_answered(stdev);
 	ASSERT_EQ(0, raise_fault(self->fd, self->dev.id, other));
+	test_all_answered(stdev);
+	close(fault_fd);
+}
+
+/* Rounds of a race, or more until so many faults were raised and answered */
+#define RACE_ROUNDS 200
+#define RACE_FAULTS 200
+#define RACE_ANSWERS 10
+#define RACE_SECONDS 120
+
+struct fault_race {
+	int fd;
+	int fault_fd;
+	__u32 dev_id;
+	__u32 pasid;
+	unsigned int raised;
+	unsigned int answered;
+	int failed_errno;
+	bool stop;
+};
+
+static bool race_stops(struct fault_race *race)
+{
+	return __atomic_load_n(&race->stop, __ATOMIC_ACQUIRE);
+}
+
+static void *race_raise(void *arg)
+{
+	struct fault_race *race = arg;
+
+	while (!race_stops(race)) {
+		if (raise_fault(race->fd, race->dev_id, race->pasid))
+			race->failed_errno = errno;
+		else
+			__atomic_fetch_add(&race->raised, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void *race_answer(void *arg)
+{
+	struct fault_race *race = arg;
+	struct pollfd pfd = { .fd = race->fault_fd, .events = POLLIN };
+	struct iommu_hwpt_page_response response = {
+		.code = IOMMUFD_PAGE_RESP_SUCCESS,
+	};
+	struct iommu_hwpt_pgfault fault;
+
+	while (!race_stops(race)) {
+		if (poll(&pfd, 1, 10) != 1 ||
+		    read(race->fault_fd, &fault, sizeof(fault)) != sizeof(fault))
+			continue;
+		response.cookie = fault.cookie;
+		if (write(race->fault_fd, &response, sizeof(response)) ==
+		    sizeof(response))
+			__atomic_fetch_add(&race->answered, 1, __ATOMIC_RELAXED);
+		/* A detach or a replace was faster */
+		else if (errno != EINVAL)
+			race->failed_errno = errno;
+	}
+	return NULL;
+}
+
+static bool race_done(struct fault_race *race, unsigned int rounds)
+{
+	return rounds >= RACE_ROUNDS &&
+	       __atomic_load_n(&race->raised, __ATOMIC_RELAXED) >= RACE_FAULTS &&
+	       __atomic_load_n(&race->answered, __ATOMIC_RELAXED) >=
+		       RACE_ANSWERS;
+}
+
+/* Faults come while the domain they are for comes, is replaced, and goes */
+TEST_F_TIMEOUT(iommufd_pasid, faults_race, 300)
+{
+	__u32 flags = IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID;
+	__u32 stdev = self->dev.stdev_id, plain = m_hwpt(self->ioas_id);
+	__u32 fault_id, fault_fd, hwpt, hwpt2;
+	struct fault_race race = {
+		.fd = self->fd,
+		.dev_id = self->dev.id,
+		.pasid = m_pasid(self->dev.id),
+	};
+	time_t end = time(NULL) + RACE_SECONDS;
+	pthread_t threads[2];
+	unsigned int rounds;
+
+	test_ioctl_fault_alloc(&fault_id, &fault_fd);
+	race.fault_fd = fault_fd;
+	test_cmd_hwpt_alloc_iopf(self->dev.id, self->ioas_id, fault_id, flags,
+				 &hwpt, IOMMU_HWPT_DATA_NONE, NULL, 0);
+	test_cmd_hwpt_alloc_iopf(self->dev.id, self->ioas2_id, fault_id, flags,
+				 &hwpt2, IOMMU_HWPT_DATA_NONE, NULL, 0);
+	ASSERT_EQ(0, pthread_create(&threads[0], NULL, race_raise, &race));
+	ASSERT_EQ(0, pthread_create(&threads[1], NULL, race_answer, &race));
+	for (rounds = 0; !race_done(&race, rounds) && time(NULL) < end;
+	     rounds++) {
+		test_cmd_pasid_attach(stdev, race.pasid, hwpt);
+		test_cmd_pasid_attach(stdev, race.pasid, hwpt2);
+		if (rounds % 2)
+			test_cmd_pasid_attach(stdev, race.pasid, plain);
+		/* Let some be answered by user space, too */
+		usleep(rounds % 4 * 1000);
+		test_cmd_pasid_detach(stdev, race.pasid);
+	}
+	__atomic_store_n(&race.stop, true, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(threads[0], NULL));
+	ASSERT_EQ(0, pthread_join(threads[1], NULL));
+	printf("# %u rounds, %u faults, %u answered by user space\n", rounds,
+	       race.raised, race.answered);
+	EXPECT_EQ(0, race.failed_errno);
+	EXPECT_TRUE(race_done(&race, rounds));
 	test_all_answered(stdev);
 	close(fault_fd);
 }

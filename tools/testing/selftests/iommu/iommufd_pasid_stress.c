@@ -152,6 +152,7 @@ FIXTURE(pasid_stress)
 	struct pasid_param grace;
 	struct pasid_param per_fd;
 	struct pasid_param per_user;
+	struct pasid_param share;
 };
 
 FIXTURE_SETUP(pasid_stress)
@@ -167,6 +168,7 @@ FIXTURE_SETUP(pasid_stress)
 	ASSERT_EQ(0, pasid_param_set(&self->per_fd, PASIDS_PER_FD, WIDE_LIMIT));
 	ASSERT_EQ(0, pasid_param_set(&self->per_user, PASIDS_PER_USER,
 				     WIDE_LIMIT));
+	ASSERT_EQ(0, pasid_param_set(&self->share, PASID_SHARE, 100));
 	/* What others have left comes to its end */
 	ASSERT_EQ(0, pasid_param_set(&self->grace, GRACE_MS, 0));
 	ASSERT_TRUE(wait_count("live_file", 0));
@@ -176,6 +178,7 @@ FIXTURE_SETUP(pasid_stress)
 
 FIXTURE_TEARDOWN(pasid_stress)
 {
+	pasid_param_restore(&self->share);
 	pasid_param_restore(&self->per_user);
 	pasid_param_restore(&self->per_fd);
 	pasid_param_restore(&self->grace);
@@ -306,8 +309,28 @@ TEST_F_TIMEOUT(pasid_stress, many_fds, 3600)
 /* What a process does at most before it is killed */
 #define MAX_STEPS 200
 
+/* How long numbers rest in those tests where they do */
+#define REST_MS 50
+
+struct storm_fd {
+	struct holder holder;
+	__u32 pasids[MAX_PASIDS];
+	__u32 ids[MAX_PASIDS];
+	/* It was attached, and has to rest */
+	bool used[MAX_PASIDS];
+	unsigned int num;
+};
+
 /* All processes see this */
 struct board {
+	/*
+	 * How long a number rests, and when each that was attached was left, or 0.
+	 * And by whom: with his fd the device goes, and then it need not rest.
+	 */
+	unsigned long grace_ms;
+	unsigned long left_at[NUM_NUMBERS + 1];
+	const struct storm_fd *left_fd[NUM_NUMBERS + 1];
+	unsigned int left_by[NUM_NUMBERS + 1];
 	/*
 	 * Who has each number, by what they know: 0 is nobody, else a process,
 	 * counted from 1 in the order in which they were started
@@ -321,19 +344,14 @@ struct board {
 	unsigned int full;
 	unsigned int attached;
 	unsigned int twice;
+	unsigned int early;
+	unsigned int rested;
 	unsigned int failed;
 	/* The first ones */
 	__u32 twice_pasid;
 	unsigned int twice_owners[2];
 	int failed_line;
 	int failed_errno;
-};
-
-struct storm_fd {
-	struct holder holder;
-	__u32 pasids[MAX_PASIDS];
-	__u32 ids[MAX_PASIDS];
-	unsigned int num;
 };
 
 #define count_up(counter) __atomic_fetch_add(&(counter), 1, __ATOMIC_RELAXED)
@@ -350,7 +368,16 @@ static void board_take(struct board *board, unsigned int me, __u32 pasid)
 {
 	unsigned int old = __atomic_exchange_n(&board->owner[pasid], me,
 					       __ATOMIC_ACQ_REL);
+	unsigned long left_at = __atomic_exchange_n(&board->left_at[pasid], 0,
+						    __ATOMIC_ACQ_REL);
 
+	if (left_at && !__atomic_load_n(&board->killed[board->left_by[pasid]],
+					__ATOMIC_ACQUIRE)) {
+		count_up(board->rested);
+		/* Both times are cut to milliseconds */
+		if (now_ms() - left_at + 1 < board->grace_ms)
+			count_up(board->early);
+	}
 	if (!old || __atomic_load_n(&board->killed[old], __ATOMIC_ACQUIRE) ||
 	    count_up(board->twice))
 		return;
@@ -359,18 +386,28 @@ static void board_take(struct board *board, unsigned int me, __u32 pasid)
 	board->twice_owners[1] = me;
 }
 
-/* Before it is given back */
-static void board_leave(struct board *board, __u32 pasid)
+/* Before it is given back; if it @rests, as long as @s is open */
+static void board_leave(struct board *board, unsigned int me,
+			const struct storm_fd *s, __u32 pasid, bool rests)
 {
+	board->left_by[pasid] = me;
+	board->left_fd[pasid] = s;
+	__atomic_store_n(&board->left_at[pasid], rests ? now_ms() : 0,
+			 __ATOMIC_RELEASE);
 	__atomic_store_n(&board->owner[pasid], 0, __ATOMIC_RELEASE);
 }
 
-static void storm_close(struct board *board, struct storm_fd *s)
+static void storm_close(struct board *board, unsigned int me,
+			struct storm_fd *s)
 {
 	unsigned int i;
 
+	for (i = 1; i <= NUM_NUMBERS; i++)
+		if (board->left_by[i] == me && board->left_fd[i] == s)
+			__atomic_store_n(&board->left_at[i], 0,
+					 __ATOMIC_RELEASE);
 	for (i = 0; i != s->num; i++)
-		board_leave(board, s->pasids[i]);
+		board_leave(board, me, s, s->pasids[i], false);
 	close(s->holder.fd);
 	s->holder.fd = -1;
 	s->num = 0;
@@ -391,23 +428,25 @@ static void storm_alloc(struct board *board, unsigned int me,
 	}
 	board_take(board, me, s->pasids[s->num]);
 	count_up(board->pasids);
+	s->used[s->num] = false;
 	s->num++;
 }
 
-static void storm_destroy(struct board *board, struct storm_fd *s,
-			  unsigned int i)
+static void storm_destroy(struct board *board, unsigned int me,
+			  struct storm_fd *s, unsigned int i)
 {
 	struct holder *h = &s->holder;
 
 	/* If anything is attached */
 	if (_test_cmd_pasid_detach(h->fd, h->stdev_id, s->pasids[i]))
 		board_failed(board, __LINE__);
-	board_leave(board, s->pasids[i]);
+	board_leave(board, me, s, s->pasids[i], s->used[i]);
 	if (_test_ioctl_destroy(h->fd, s->ids[i]))
 		board_failed(board, __LINE__);
 	s->num--;
 	s->pasids[i] = s->pasids[s->num];
 	s->ids[i] = s->ids[s->num];
+	s->used[i] = s->used[s->num];
 }
 
 static void storm_attach(struct board *board, struct storm_fd *s,
@@ -422,6 +461,7 @@ static void storm_attach(struct board *board, struct storm_fd *s,
 		board_failed(board, __LINE__);
 	else
 		count_up(board->attached);
+	s->used[i] = true;
 }
 
 /* Does one thing with one of its fds */
@@ -440,7 +480,7 @@ static void storm_step(struct board *board, unsigned int me, struct storm_fd *s)
 	i = s->num ? random() % s->num : 0;
 	switch (random() % 32) {
 	case 0:
-		storm_close(board, s);
+		storm_close(board, me, s);
 		break;
 	case 1 ... 12:
 		if (s->num != MAX_PASIDS)
@@ -452,7 +492,7 @@ static void storm_step(struct board *board, unsigned int me, struct storm_fd *s)
 		break;
 	case 25 ... 28:
 		if (s->num)
-			storm_destroy(board, s, i);
+			storm_destroy(board, me, s, i);
 		break;
 	default:
 		if (s->num && _test_cmd_pasid_detach(h->fd, h->stdev_id,
@@ -513,11 +553,7 @@ static bool worker_kill(struct board *board, struct worker *worker,
 	       WIFSIGNALED(status) && now_ms() <= end;
 }
 
-/*
- * Processes take PASIDs from a few numbers, attach and give them back, and are
- * killed in the middle of it. No number is ever of two.
- */
-TEST_F_TIMEOUT(pasid_stress, storm, 7200)
+static void run_storm(struct __test_metadata *_metadata, unsigned long grace_ms)
 {
 	unsigned long begin = now_ms();
 	struct worker workers[NUM_WORKERS] = {};
@@ -527,6 +563,7 @@ TEST_F_TIMEOUT(pasid_stress, storm, 7200)
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, board);
+	board->grace_ms = grace_ms;
 	while (starts + 1 < MAX_STARTS &&
 	       (now_ms() < begin + storm_seconds * 1000UL ||
 		!storm_enough(board, starts))) {
@@ -545,9 +582,11 @@ TEST_F_TIMEOUT(pasid_stress, storm, 7200)
 	for (i = 0; i != NUM_WORKERS; i++)
 		ASSERT_TRUE(worker_kill(board, &workers[i], &board->steps[i],
 					0));
-	printf("# %lu ms: %u killed, %u fds, %u PASIDs, %u attached, %u times none left\n",
+	printf("# %lu ms: %u killed, %u fds, %u PASIDs, %u attached, %u times none left, %u again after %lu ms or more\n",
 	       now_ms() - begin, starts, board->fds, board->pasids,
-	       board->attached, board->full);
+	       board->attached, board->full, board->rested, grace_ms);
+	EXPECT_LE(10, board->rested);
+	EXPECT_EQ(0, board->early);
 	EXPECT_EQ(0, board->twice)
 	{
 		TH_LOG("PASID %u of %u and of %u", board->twice_pasid,
@@ -561,6 +600,22 @@ TEST_F_TIMEOUT(pasid_stress, storm, 7200)
 	EXPECT_EQ(0, read_count("live_file"));
 	EXPECT_TRUE(wait_count("resting", 0));
 	munmap(board, sizeof(*board));
+}
+
+/*
+ * Processes take PASIDs from a few numbers, attach and give them back, and are
+ * killed in the middle of it. No number is ever of two.
+ */
+TEST_F_TIMEOUT(pasid_stress, storm, 7200)
+{
+	run_storm(_metadata, 0);
+}
+
+/* The same where numbers rest: and none is back before its time */
+TEST_F_TIMEOUT(pasid_stress, storm_rests, 7200)
+{
+	ASSERT_EQ(0, pasid_param_write(self->grace.path, REST_MS));
+	run_storm(_metadata, REST_MS);
 }
 
 #define NUM_THREADS 3
@@ -622,8 +677,7 @@ static unsigned int fewest_rounds(struct thread *threads)
 	return fewest;
 }
 
-/* Threads with one fd: whoever has got a PASID can use it until he destroys it */
-TEST_F_TIMEOUT(pasid_stress, threads, 7200)
+static void run_threads(struct __test_metadata *_metadata, unsigned int rounds)
 {
 	struct thread threads[NUM_THREADS] = {};
 	unsigned long begin = now_ms();
@@ -638,7 +692,7 @@ TEST_F_TIMEOUT(pasid_stress, threads, 7200)
 					    &threads[i]));
 	}
 	while (now_ms() < begin + storm_seconds * 1000UL ||
-	       (fewest_rounds(threads) < 100 && now_ms() < begin + STILL_MS))
+	       (fewest_rounds(threads) < rounds && now_ms() < begin + STILL_MS))
 		usleep(10000);
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	for (i = 0; i != NUM_THREADS; i++) {
@@ -649,10 +703,23 @@ TEST_F_TIMEOUT(pasid_stress, threads, 7200)
 		}
 		printf("# %u PASIDs by thread %u\n", threads[i].rounds, i);
 	}
-	EXPECT_LE(100, fewest_rounds(threads));
+	EXPECT_LE(rounds, fewest_rounds(threads));
 	close(holder.fd);
 	EXPECT_EQ(0, read_count("live_file"));
 	EXPECT_TRUE(wait_count("resting", 0));
+}
+
+/* Threads with one fd: whoever has got a PASID can use it until he destroys it */
+TEST_F_TIMEOUT(pasid_stress, threads, 7200)
+{
+	run_threads(_metadata, 100);
+}
+
+/* The same with numbers that rest */
+TEST_F_TIMEOUT(pasid_stress, threads_rest, 7200)
+{
+	ASSERT_EQ(0, pasid_param_write(self->grace.path, REST_MS / 5));
+	run_threads(_metadata, 10);
 }
 
 /* Fds that have all numbers together */

@@ -117,6 +117,9 @@ static __u32 pasid_entry(int fd, __u32 stdev_id, __u32 pasid)
 #define test_pasid_entry(pt_id, stdev_id, pasid) \
 	ASSERT_EQ(pt_id, pasid_entry(self->fd, stdev_id, pasid))
 
+/* Percent of the numbers that all devices can take that fds may have */
+#define PASID_SHARE "iommu/parameters/pasid_file_share"
+
 /* A parameter of a module that is set for a while */
 struct pasid_param {
 	char path[128];
