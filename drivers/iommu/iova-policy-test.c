@@ -528,6 +528,9 @@ static void policy_test_no_flush(struct kunit *test)
 	}
 }
 
+#define set_policy(group, policy) \
+	iommu_group_set_iova_policy(group, IOMMU_IOVA_POLICY_##policy)
+
 /* The driver of an IOMMU asks for few flushes, which is for lazy domains only */
 static void policy_test_driver(struct kunit *test)
 {
@@ -548,12 +551,10 @@ static void policy_test_driver(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, IOMMU_IOVA_POLICY_DEFAULT,
 			iommu_dma_iova_policy(domain));
 	/* sysfs may ask for it there, and for what the driver says again */
-	KUNIT_EXPECT_EQ(test, 0, iommu_group_set_iova_policy(group,
-			IOMMU_IOVA_POLICY_WRAPAROUND));
+	KUNIT_EXPECT_EQ(test, 0, set_policy(group, WRAPAROUND));
 	KUNIT_EXPECT_EQ(test, IOMMU_IOVA_POLICY_WRAPAROUND,
 			iommu_dma_iova_policy(iommu_get_dma_domain(priv->dev)));
-	KUNIT_EXPECT_EQ(test, 0, iommu_group_set_iova_policy(group,
-			IOMMU_IOVA_POLICY_AUTO));
+	KUNIT_EXPECT_EQ(test, 0, set_policy(group, AUTO));
 	KUNIT_EXPECT_EQ(test, IOMMU_IOVA_POLICY_DEFAULT,
 			iommu_dma_iova_policy(iommu_get_dma_domain(priv->dev)));
 }

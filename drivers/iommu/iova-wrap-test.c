@@ -11,7 +11,6 @@
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -1137,9 +1136,11 @@ static void shared_flush_iotlb(void *arg)
 	struct wrap_shared *shared = arg;
 	s64 begin = atomic64_inc_return(&shared->time);
 	s64 old = atomic64_read(&shared->flushed_at);
+	unsigned int i;
 
 	/* Long enough for the other CPUs to unmap something and to wrap */
-	udelay(20);
+	for (i = 0; i != 2000; i++)
+		cpu_relax();
 	while (old < begin && !atomic64_try_cmpxchg(&shared->flushed_at, &old, begin))
 		;
 }

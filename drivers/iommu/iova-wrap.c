@@ -592,7 +592,7 @@ static unsigned long wrap_zone_try(struct iova_wrap *wrap, struct wrap_zone *zon
 		lo = zone->first;
 	}
 	pfn = wrap_search(wrap, zone, lo, hi, pages, how);
-	if (unlikely(IS_ERR_VALUE(pfn)))
+	if (IS_ERR_VALUE(pfn))
 		return pfn;
 	if (how & SEARCH_WRAPPED)
 		wrap_zone_wrap(wrap, zone, freelist);
@@ -638,7 +638,7 @@ static unsigned long wrap_zone_alloc(struct iova_wrap *wrap,
 		return -ENOSPC;
 
 	pfn = wrap_zone_try(wrap, zone, pages, hi, 0, freelist);
-	if (likely(!IS_ERR_VALUE(pfn)))
+	if (!IS_ERR_VALUE(pfn))
 		return pfn;
 	if (pfn == -ENOSPC)
 		pfn = wrap_zone_try(wrap, zone, pages, hi, SEARCH_WRAPPED,

@@ -18,11 +18,11 @@
  * are unbound, and so nothing is attached any more.
  *
  * Quota. Numbers are few, at most 2^20 in the whole system and as few as its
- * devices can take, so an fd and a user can have so many and no more, and all fds
- * together have no more than a share, see iommu-pasid.c. They are charged to the user who opened the fd,
- * whoever calls. The user has a number until it is free for others, that is the
- * allocator's to tell; the fd until it is destroyed. There is no resource limit
- * and no ucount of this kind.
+ * devices can take, so an fd and a user can have so many and no more, and all
+ * fds together have no more than a share, see iommu-pasid.c. They are charged
+ * to the user who opened the fd, whoever calls. The user has a number until it
+ * is free for others, that is the allocator's to tell; the fd until it is
+ * destroyed. There is no resource limit and no ucount of this kind.
  *
  * Locks. That of the xarray of numbers protects the PASIDs of the fd, how many
  * there are, and the lists of the devices.

@@ -582,9 +582,11 @@ static void run_storm(struct __test_metadata *_metadata, unsigned long grace_ms)
 	for (i = 0; i != NUM_WORKERS; i++)
 		ASSERT_TRUE(worker_kill(board, &workers[i], &board->steps[i],
 					0));
-	printf("# %lu ms: %u killed, %u fds, %u PASIDs, %u attached, %u times none left, %u again after %lu ms or more\n",
+	printf("# %lu ms: %u killed, %u fds, %u PASIDs, %u attached, %u times none left\n",
 	       now_ms() - begin, starts, board->fds, board->pasids,
-	       board->attached, board->full, board->rested, grace_ms);
+	       board->attached, board->full);
+	printf("# %u of them after a rest of %lu ms or more\n", board->rested,
+	       grace_ms);
 	EXPECT_LE(10, board->rested);
 	EXPECT_EQ(0, board->early);
 	EXPECT_EQ(0, board->twice)
