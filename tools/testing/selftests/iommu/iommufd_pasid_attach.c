@@ -511,7 +511,10 @@ TEST_F(iommufd_pasid, check)
 	test_err_pasid_attach(EINVAL, dev.stdev_id, pasid, cmd.pt_id);
 	EXPECT_ERRNO(EINVAL, ioctl(self->fd, IOMMU_IOAS_CHECK, &cmd));
 	cmd.pt_id = hwpt;
-	cmd.dev_id = m_pasid_dev(MOCK_FLAGS_DEVICE_PASID_OFF).id;
+	dev = make_dev(_metadata, self->fd, NULL, 0,
+		       MOCK_FLAGS_DEVICE_PASID | MOCK_FLAGS_DEVICE_PASID_OFF,
+		       NULL);
+	cmd.dev_id = dev.id;
 	EXPECT_ERRNO(ENODEV, ioctl(self->fd, IOMMU_IOAS_CHECK, &cmd));
 }
 
