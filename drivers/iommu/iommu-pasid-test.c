@@ -707,10 +707,16 @@ static void pasid_file_share_reclaims(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, num_drained, 1);
 	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), -EDQUOT);
 	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	/* Also for a number that is not the one that rests, but not for one in use */
 	rest(test, 0, 3);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 2, 2), -EEXIST);
+	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, LIMIT - 1, LIMIT - 1), LIMIT - 1);
+	KUNIT_EXPECT_EQ(test, num_drained, 2);
+	rest(test, 0, LIMIT - 1);
 	clock += GRACE;
 	KUNIT_EXPECT_EQ(test, get_for_file(t, 0, 1, U32_MAX), 1);
-	KUNIT_EXPECT_EQ(test, num_drained, 1);
+	KUNIT_EXPECT_EQ(test, num_drained, 2);
 }
 
 static int get_charged(struct pasid_test *t, uid_t uid, unsigned int max,

@@ -587,6 +587,20 @@ static bool wants_share(const struct iommu_pasid_space *space,
 	       !share_left(space);
 }
 
+/* The lock may have been dropped since there was some of the share left */
+static int count_shared(struct iommu_pasid_space *space,
+			struct iommu_pasid *entry)
+{
+	if (!is_shared(space, entry))
+		return 0;
+	if (!share_left(space)) {
+		__xa_erase(&space->pasids, entry->pasid);
+		return -EBUSY;
+	}
+	space->num_shared++;
+	return 0;
+}
+
 /* -EBUSY if there is no free number, or none that it may have */
 static int insert(struct iommu_pasid_space *space, struct iommu_pasid *entry,
 		  const struct pasid_request *req)
@@ -610,7 +624,7 @@ static int insert(struct iommu_pasid_space *space, struct iommu_pasid *entry,
 		ret = __xa_alloc(&space->pasids, &entry->pasid, entry,
 				 XA_LIMIT(first, last), GFP_KERNEL_ACCOUNT);
 		if (!ret)
-			space->num_shared += is_shared(space, entry);
+			return count_shared(space, entry);
 		if (ret != -EBUSY)
 			return ret;
 	}
@@ -765,18 +779,37 @@ static bool breathe(struct iommu_pasid_space *space, struct iommu_pasid *entry)
 	return end_busy(space, entry, IOMMU_PASID_DRAINED);
 }
 
+static bool may_have(const struct iommu_pasid_space *space,
+		     const struct pasid_request *req, ioasid_t pasid)
+{
+	struct pasid_range ranges[NUM_RANGES];
+	unsigned int i;
+
+	if (pasid < req->min || pasid > req->max)
+		return false;
+	preferred_ranges(space, req, ranges);
+	for (i = 0; i != NUM_RANGES; i++)
+		if (pasid >= ranges[i].first && pasid <= ranges[i].last)
+			return true;
+	return false;
+}
+
 /* Would @req get on if @entry, which rests, were free? */
-static bool would_help(const struct iommu_pasid_space *space,
+static bool would_help(struct iommu_pasid_space *space,
 		       const struct pasid_request *req, bool charged,
 		       const struct iommu_pasid *entry)
 {
 	if (!charged)
 		return entry->account &&
 		       uid_eq(entry->account->uid, req->quota->uid);
-	if (entry->pasid < req->min || entry->pasid > req->max)
-		return false;
-	return !wants_share(space, req) || entry->pasid >= space->narrow ||
-	       is_shared(space, entry);
+	if (!wants_share(space, req))
+		return may_have(space, req, entry->pasid);
+	/* Any that gives some of the share back, but not for one that is in use */
+	if (is_shared(space, entry))
+		return !req->one || entry->pasid == req->min ||
+		       !xa_load(&space->pasids, req->min);
+	return entry->pasid >= space->narrow &&
+	       may_have(space, req, entry->pasid);
 }
 
 /* Makes the oldest number free that helps, and that drivers can drain */

@@ -192,6 +192,8 @@ static unsigned long model_zone_alloc(struct wrap_test *priv, unsigned int zone,
 		span = min(END - 1, old + (old - SPLIT + 1));
 		pfn = model_search(priv, priv->cursor[zone], min(limit, span),
 				   pages);
+		if (!pfn)
+			pfn = model_wrap(priv, zone, pages, min(limit, span));
 		if (pfn)
 			priv->span_last = span;
 	}
@@ -466,6 +468,19 @@ static void wrap_test_zones(struct kunit *test)
 			iova_space_alloc(&space, SZ_2G / PAGE_SIZE, high->last,
 					 true));
 	iova_space_destroy(&space);
+}
+
+/* A place that begins behind the cursor and ends where the zone has grown to */
+static void wrap_test_grow_behind(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct wrap_zone *high = &priv->space.wrap->zones[WRAP_HIGH];
+
+	/* The next aligned place would be above the limit */
+	test_free(test, test_alloc(test, 1, NO_LIMIT), 1);
+	KUNIT_EXPECT_EQ(test, SPLIT, test_alloc(test, SPLIT, 2 * SPLIT - 1));
+	KUNIT_EXPECT_EQ(test, 1, test_wraps(test));
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + 2 * SPAN - 1);
 }
 
 /* The upper zone goes round in a part of it as long as that suffices */
@@ -1252,6 +1267,7 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_exhaustion),
 	KUNIT_CASE(wrap_test_zones),
 	KUNIT_CASE(wrap_test_grow),
+	KUNIT_CASE(wrap_test_grow_behind),
 	KUNIT_CASE(wrap_test_reserved),
 	KUNIT_CASE(wrap_test_reserve_late),
 	KUNIT_CASE(wrap_test_nomem),

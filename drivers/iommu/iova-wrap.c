@@ -231,15 +231,15 @@ static bool leaf_is_unused(struct wrap_leaf *leaf)
 	return leaf->num_busy == leaf->num_resv;
 }
 
-/* The leaf of the cursor stays, because it will be used at once */
+/* An unused leaf that the cursor leaves goes, but for @keep, to be used at once */
 static void wrap_move_cursor(struct iova_wrap *wrap, struct wrap_zone *zone,
-			     unsigned long cursor)
+			     unsigned long cursor, unsigned long keep)
 {
 	unsigned long index = leaf_index(zone->cursor);
 	struct wrap_leaf *leaf;
 
 	zone->cursor = cursor;
-	if (leaf_index(cursor) == index)
+	if (index == keep)
 		return;
 	leaf = xa_load(&wrap->leaves, index);
 	if (leaf && leaf_is_unused(leaf))
@@ -343,13 +343,16 @@ static struct wrap_leaf *wrap_leaf_to_search(struct iova_wrap *wrap,
 	unsigned long first = leaf_first(leaf_index(pfn));
 	unsigned long last = first + WRAP_LEAF_PAGES - 1;
 	struct wrap_leaf *leaf = xa_load(&wrap->leaves, leaf_index(pfn));
+	unsigned long next = leaf_index(pfn);
 	struct wrap_resv *resv;
 
 	*skip_to = 0;
 	if (leaf)
 		return leaf;
 	if (how & SEARCH_LEAVES) {
-		*skip_to = last;
+		/* To the end of all if there is none */
+		*skip_to = xa_find(&wrap->leaves, &next, ULONG_MAX, XA_PRESENT) ?
+			   leaf_first(next) - 1 : ULONG_MAX;
 		return NULL;
 	}
 	if (list_empty(&wrap->resv))
@@ -406,16 +409,19 @@ static unsigned long wrap_search_small(struct iova_wrap *wrap,
 static unsigned long leaf_last_busy(struct wrap_leaf *leaf, unsigned long size,
 				    bool wrapped)
 {
-	unsigned long bit = find_last_bit(leaf->busy, size);
+	unsigned long word;
+	unsigned int i;
 
 	if (!wrapped)
-		return bit;
-	for (; bit < size && test_bit(bit, leaf->freed); ) {
-		unsigned long below = find_last_bit(leaf->busy, bit);
-
-		bit = below == bit ? size : below;
+		return find_last_bit(leaf->busy, size);
+	for (i = BITS_TO_LONGS(size); i--; ) {
+		word = leaf->busy[i] & ~leaf->freed[i];
+		if (i == size / BITS_PER_LONG)
+			word &= BITMAP_LAST_WORD_MASK(size);
+		if (word)
+			return i * BITS_PER_LONG + __fls(word);
 	}
-	return bit;
+	return size;
 }
 
 /* The last page of @first to @last that is not free, or 0 */
@@ -554,13 +560,14 @@ static void wrap_flush_locked(struct iova_wrap *wrap, const char *because,
 	list_splice_init(&wrap->freelist, freelist);
 }
 
+/* The leaf of @pfn stays: it is about to be used, and that shall need no memory */
 static void wrap_zone_wrap(struct iova_wrap *wrap, struct wrap_zone *zone,
-			   struct list_head *freelist)
+			   unsigned long pfn, struct list_head *freelist)
 {
 	struct wrap_leaf *leaf, *next;
 
 	wrap_flush_locked(wrap, "wrap", freelist);
-	wrap_move_cursor(wrap, zone, zone->first);
+	wrap_move_cursor(wrap, zone, zone->first, leaf_index(pfn));
 	zone->wraps++;
 	trace_iova_wrap(wrap->name, zone->first, wrap->stats.live_pages);
 	list_for_each_entry_safe(leaf, next, &zone->freed, freed_entry) {
@@ -571,8 +578,7 @@ static void wrap_zone_wrap(struct iova_wrap *wrap, struct wrap_zone *zone,
 		leaf->num_busy -= leaf->num_freed;
 		leaf->num_freed = 0;
 		leaf->full_for = UINT_MAX;
-		if (leaf_is_unused(leaf) &&
-		    leaf->index != leaf_index(zone->cursor))
+		if (leaf_is_unused(leaf) && leaf->index != leaf_index(pfn))
 			wrap_drop_leaf(wrap, leaf);
 	}
 }
@@ -595,37 +601,49 @@ static unsigned long wrap_zone_try(struct iova_wrap *wrap, struct wrap_zone *zon
 	if (IS_ERR_VALUE(pfn))
 		return pfn;
 	if (how & SEARCH_WRAPPED)
-		wrap_zone_wrap(wrap, zone, freelist);
+		wrap_zone_wrap(wrap, zone, pfn, freelist);
 	if (unlikely(!wrap_take(wrap, zone, pfn, pages)))
 		return -ENOMEM;
-	wrap_move_cursor(wrap, zone, pfn + pages);
+	wrap_move_cursor(wrap, zone, pfn + pages, leaf_index(pfn + pages));
 	return pfn;
 }
 
 /* Let the zone grow, if that makes room. Each step doubles it. */
 static unsigned long wrap_grow(struct iova_wrap *wrap, struct wrap_zone *zone,
-			       unsigned long pages, unsigned long limit_pfn)
+			       unsigned long pages, unsigned long limit_pfn,
+			       struct list_head *freelist)
 {
-	unsigned long span_last = zone->span_last, pfn = -ENOSPC, old, size;
+	unsigned long span_last = zone->span_last, pfn = -ENOSPC, old, size, hi;
+	unsigned int how = 0;
 
 	while (pfn == -ENOSPC && span_last < min(zone->last, limit_pfn)) {
 		old = span_last;
 		size = old - zone->first + 1;
 		span_last = zone->last - old > size ? old + size : zone->last;
+		hi = min(span_last, limit_pfn);
 		/* What is free at the old end may be the beginning of it */
-		pfn = wrap_search(wrap, zone, zone->cursor,
-				  min(span_last, limit_pfn), pages, 0);
+		how = 0;
+		pfn = wrap_search(wrap, zone, zone->cursor, hi, pages, how);
+		if (pfn != -ENOSPC)
+			break;
+		how = SEARCH_WRAPPED;
+		pfn = wrap_search(wrap, zone, zone->first, hi, pages, how);
 	}
 	if (IS_ERR_VALUE(pfn))
 		return pfn;
+	if (how & SEARCH_WRAPPED)
+		wrap_zone_wrap(wrap, zone, pfn, freelist);
 	if (!wrap_take(wrap, zone, pfn, pages))
 		return -ENOMEM;
 	zone->span_last = span_last;
-	wrap_move_cursor(wrap, zone, pfn + pages);
+	wrap_move_cursor(wrap, zone, pfn + pages, leaf_index(pfn + pages));
 	return pfn;
 }
 
-/* The first page, or -ENOSPC or -ENOMEM: then nothing has changed */
+/*
+ * The first page; or -ENOSPC, and nothing has changed; or -ENOMEM, and then a round
+ * may have ended.
+ */
 static unsigned long wrap_zone_alloc(struct iova_wrap *wrap,
 				     struct wrap_zone *zone, unsigned long pages,
 				     unsigned long limit_pfn,
@@ -644,7 +662,7 @@ static unsigned long wrap_zone_alloc(struct iova_wrap *wrap,
 		pfn = wrap_zone_try(wrap, zone, pages, hi, SEARCH_WRAPPED,
 				    freelist);
 	if (pfn == -ENOSPC)
-		pfn = wrap_grow(wrap, zone, pages, limit_pfn);
+		pfn = wrap_grow(wrap, zone, pages, limit_pfn, freelist);
 	if (pfn == -ENOMEM) {
 		pfn = wrap_zone_try(wrap, zone, pages, hi, SEARCH_LEAVES,
 				    freelist);
