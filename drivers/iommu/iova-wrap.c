@@ -583,6 +583,37 @@ static void wrap_zone_wrap(struct iova_wrap *wrap, struct wrap_zone *zone,
 	}
 }
 
+/*
+ * Nearly always there is room in the leaf of the cursor. Takes it there, or returns
+ * 0 and has done nothing.
+ */
+static unsigned long wrap_zone_alloc_here(struct iova_wrap *wrap,
+					  struct wrap_zone *zone,
+					  unsigned long pages, unsigned long hi)
+{
+	struct wrap_leaf *leaf = zone->cur;
+	unsigned long cursor = zone->cursor;
+	unsigned long pfn;
+	unsigned int off;
+
+	if (!leaf || leaf->index != leaf_index(cursor) ||
+	    pages > WRAP_LEAF_PAGES)
+		return 0;
+	off = leaf_find(leaf, leaf_offset(cursor), pages, false);
+	pfn = leaf_first(leaf->index) + off;
+	if (off >= WRAP_LEAF_PAGES || pfn > hi || hi - pfn < pages - 1)
+		return 0;
+
+	if (pages == 1)
+		__set_bit(off, leaf->busy);
+	else
+		bitmap_set(leaf->busy, off, pages);
+	leaf->num_busy += pages;
+	/* It is in use now, and so stays if the cursor leaves it */
+	zone->cursor = pfn + pages;
+	return pfn;
+}
+
 /* Take the first place that a search finds, after a wrap if that is how it looks */
 static unsigned long wrap_zone_try(struct iova_wrap *wrap, struct wrap_zone *zone,
 				   unsigned long pages, unsigned long hi,
@@ -655,9 +686,10 @@ static unsigned long wrap_zone_alloc(struct iova_wrap *wrap,
 	if (unlikely(hi < zone->first))
 		return -ENOSPC;
 
-	pfn = wrap_zone_try(wrap, zone, pages, hi, 0, freelist);
-	if (!IS_ERR_VALUE(pfn))
+	pfn = wrap_zone_alloc_here(wrap, zone, pages, hi);
+	if (likely(pfn))
 		return pfn;
+	pfn = wrap_zone_try(wrap, zone, pages, hi, 0, freelist);
 	if (pfn == -ENOSPC)
 		pfn = wrap_zone_try(wrap, zone, pages, hi, SEARCH_WRAPPED,
 				    freelist);
