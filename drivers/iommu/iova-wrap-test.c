@@ -440,6 +440,20 @@ static void wrap_test_exhaustion(struct kunit *test)
 			test_alloc(test, WRAP_LEAF_PAGES, SPLIT - 1));
 }
 
+/* A leaf that had no room for a request has some when more of it was freed */
+static void wrap_test_full_leaf(struct kunit *test)
+{
+	unsigned long i;
+
+	for (i = 0; i < LOW_PAGES; i++)
+		test_alloc(test, 1, SPLIT - 1);
+	test_free(test, WRAP_LEAF_PAGES + 10, 1);
+	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 2, SPLIT - 1));
+	test_free(test, WRAP_LEAF_PAGES + 11, 1);
+	KUNIT_EXPECT_EQ(test, WRAP_LEAF_PAGES + 10,
+			test_alloc(test, 2, SPLIT - 1));
+}
+
 /* As they are outside of this test */
 static void wrap_test_zones(struct kunit *test)
 {
@@ -732,6 +746,37 @@ static void wrap_test_nothing_fits(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + SPAN - 1);
 	KUNIT_EXPECT_EQ(test, LOW_PAGES, priv->space.wrap->stats.live_pages);
+}
+
+static bool store_failed;
+
+static int store_all_but_one(struct iova_wrap *wrap, struct wrap_leaf *leaf,
+			     unsigned long index)
+{
+	if (!store_failed) {
+		store_failed = true;
+		return -ENOMEM;
+	}
+	return xa_err(xa_store(&wrap->leaves, index, leaf, GFP_ATOMIC));
+}
+
+/* The same, but there is memory for what lies behind it: still nothing grows */
+static void wrap_test_nomem_once(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	struct wrap_zone *high = &priv->space.wrap->zones[WRAP_HIGH];
+
+	KUNIT_ASSERT_EQ(test, START, test_alloc(test, 1, SPLIT - 1));
+	KUNIT_ASSERT_EQ(test, 0, test_reserve(test, SPLIT + 7, SPLIT + 9));
+	store_failed = false;
+	kunit_activate_static_stub(test, iova_wrap_store_leaf,
+				   store_all_but_one);
+	KUNIT_EXPECT_EQ(test, START + 1,
+			iova_space_alloc(&priv->space, 1, NO_LIMIT, true));
+	KUNIT_EXPECT_EQ(test, high->span_last, SPLIT + SPAN - 1);
+	KUNIT_EXPECT_EQ(test, SPLIT,
+			iova_space_alloc(&priv->space, 1, NO_LIMIT, true));
+	kunit_deactivate_static_stub(test, iova_wrap_store_leaf);
 }
 
 static unsigned int stores_left;
@@ -1084,7 +1129,7 @@ static void wrap_test_random_lazy(struct kunit *test)
 	test_random(test, seed + 1, true);
 }
 
-#define MAX_THREADS	8
+#define MAX_THREADS	8U
 #define HELD		40
 
 /*
@@ -1094,6 +1139,8 @@ static void wrap_test_random_lazy(struct kunit *test)
  */
 struct wrap_shared {
 	struct iova_space *space;
+	/* Twice as much as they hold of it, so that the cursor wraps often */
+	unsigned long limit;
 	unsigned long *owned;
 	atomic64_t time;
 	atomic64_t flushed_at;
@@ -1154,7 +1201,7 @@ static void shared_flush_iotlb(void *arg)
 	unsigned int i;
 
 	/* Long enough for the other CPUs to unmap something and to wrap */
-	for (i = 0; i != 2000; i++)
+	for (i = 0; i != 300; i++)
 		cpu_relax();
 	while (old < begin && !atomic64_try_cmpxchg(&shared->flushed_at, &old, begin))
 		;
@@ -1172,7 +1219,7 @@ static int wrap_thread_fn(void *arg)
 	for (i = 0; i < steps; i++) {
 		if (!(i % 256))
 			cond_resched();
-		if (!(prandom_u32_state(&rnd) % 64))
+		if (!(prandom_u32_state(&rnd) % 32))
 			space->ops->flush(space);
 		b = &held[prandom_u32_state(&rnd) % HELD];
 		if (b->pfn) {
@@ -1183,7 +1230,8 @@ static int wrap_thread_fn(void *arg)
 		b->pages = 1 + prandom_u32_state(&rnd) % 20;
 		b->pfn = iova_space_alloc(space, b->pages,
 					  prandom_u32_state(&rnd) % 2 ?
-					  SPLIT - 1 : NO_LIMIT, true);
+					  thread->shared->limit : NO_LIMIT,
+					  true);
 		if (b->pfn)
 			wrap_thread_own(thread, b);
 	}
@@ -1207,6 +1255,7 @@ static void wrap_test_concurrent(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, threads);
 	KUNIT_ASSERT_NOT_NULL(test, shared);
 	shared->space = &priv->space;
+	shared->limit = START + 500 * min(num_online_cpus(), MAX_THREADS);
 	shared->owned = kunit_kcalloc(test, BITS_TO_LONGS(END),
 				      sizeof(*shared->owned), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, shared->owned);
@@ -1265,6 +1314,7 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_ahead),
 	KUNIT_CASE(wrap_test_long_lived),
 	KUNIT_CASE(wrap_test_exhaustion),
+	KUNIT_CASE(wrap_test_full_leaf),
 	KUNIT_CASE(wrap_test_zones),
 	KUNIT_CASE(wrap_test_grow),
 	KUNIT_CASE(wrap_test_grow_behind),
@@ -1273,6 +1323,7 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_nomem),
 	KUNIT_CASE(wrap_test_nomem_leaves),
 	KUNIT_CASE(wrap_test_nomem_reserved),
+	KUNIT_CASE(wrap_test_nomem_once),
 	KUNIT_CASE(wrap_test_nomem_tree),
 	KUNIT_CASE(wrap_test_nothing_fits),
 	KUNIT_CASE(wrap_test_bad_free),
