@@ -62,7 +62,8 @@ struct wrap_test {
 	/* Page of a page table to be freed after a flush, and its count in that */
 	struct page *table;
 	int table_count;
-	/* Called in the middle of a flush that does not hold the lock */
+	/* Called in a flush that does not hold the lock, before it is over and after */
+	void (*before_flush)(struct kunit *test);
 	void (*in_flush)(struct kunit *test);
 	struct kunit *test;
 };
@@ -70,9 +71,14 @@ struct wrap_test {
 static void test_flush_iotlb(void *arg)
 {
 	struct wrap_test *priv = arg;
+	void (*before_flush)(struct kunit *test) = priv->before_flush;
 	void (*in_flush)(struct kunit *test) = priv->in_flush;
 
 	priv->num_flushes++;
+	if (before_flush) {
+		priv->before_flush = NULL;
+		before_flush(priv->test);
+	}
 	/* An IOMMU that walks the page table may still get there */
 	if (priv->table)
 		priv->table_count = page_count(priv->table);
@@ -448,6 +454,7 @@ static void wrap_test_full_leaf(struct kunit *test)
 	for (i = 0; i < LOW_PAGES; i++)
 		test_alloc(test, 1, SPLIT - 1);
 	test_free(test, WRAP_LEAF_PAGES + 10, 1);
+	test_free(test, WRAP_LEAF_PAGES + 20, 1);
 	KUNIT_EXPECT_EQ(test, 0, test_alloc(test, 2, SPLIT - 1));
 	test_free(test, WRAP_LEAF_PAGES + 11, 1);
 	KUNIT_EXPECT_EQ(test, WRAP_LEAF_PAGES + 10,
@@ -997,6 +1004,30 @@ static void wrap_test_wrap_in_flush(struct kunit *test)
 			priv->space.wrap->free_seq);
 }
 
+/* While the timer has just begun to flush, another CPU wraps: it has to flush, too */
+static void alloc_and_wrap(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+	unsigned int before = priv->num_flushes;
+	unsigned long i;
+
+	/* The last one is that which was unmapped */
+	for (i = 0; i < LOW_PAGES; i++)
+		test_alloc(test, 1, SPLIT - 1);
+	KUNIT_EXPECT_EQ(test, priv->num_flushes, before + 1);
+}
+
+static void wrap_test_wrap_before_flush(struct kunit *test)
+{
+	struct wrap_test *priv = test->priv;
+
+	test_free_lazy(test, test_alloc(test, 1, SPLIT - 1), 1);
+	priv->before_flush = alloc_and_wrap;
+	test_tick(test, PERIOD);
+	KUNIT_EXPECT_NULL(test, priv->before_flush);
+	KUNIT_EXPECT_EQ(test, 1, test_wraps(test));
+}
+
 /* As the unmap of all that a page of the page table was for */
 static void free_with_table(struct kunit *test)
 {
@@ -1201,7 +1232,7 @@ static void shared_flush_iotlb(void *arg)
 	unsigned int i;
 
 	/* Long enough for the other CPUs to unmap something and to wrap */
-	for (i = 0; i != 300; i++)
+	for (i = 0; i != 20; i++)
 		cpu_relax();
 	while (old < begin && !atomic64_try_cmpxchg(&shared->flushed_at, &old, begin))
 		;
@@ -1219,7 +1250,7 @@ static int wrap_thread_fn(void *arg)
 	for (i = 0; i < steps; i++) {
 		if (!(i % 256))
 			cond_resched();
-		if (!(prandom_u32_state(&rnd) % 32))
+		if (!(prandom_u32_state(&rnd) % 64))
 			space->ops->flush(space);
 		b = &held[prandom_u32_state(&rnd) % HELD];
 		if (b->pfn) {
@@ -1329,6 +1360,7 @@ static struct kunit_case wrap_test_cases[] = {
 	KUNIT_CASE(wrap_test_bad_free),
 	KUNIT_CASE(wrap_test_stats),
 	KUNIT_CASE(wrap_test_lazy),
+	KUNIT_CASE(wrap_test_wrap_before_flush),
 	KUNIT_CASE(wrap_test_wrap_in_flush),
 	KUNIT_CASE(wrap_test_freelist),
 	KUNIT_CASE_SLOW(wrap_test_random),

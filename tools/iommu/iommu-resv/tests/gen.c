@@ -198,8 +198,10 @@ static double yardstick(void)
 			die("/proc/self/stat");
 		fclose(f);
 	}
-	for (i = 0; i != WORDS; i++)
-		words[i] = x = x * 6364136223846793005ULL + 1442695040888963407ULL;
+	for (i = 0; i != WORDS; i++) {
+		x = x * 6364136223846793005ULL + 1442695040888963407ULL;
+		words[i] = x;
+	}
 	qsort(words, WORDS, sizeof(*words), compare);
 	getrusage(RUSAGE_SELF, &after);
 	free(words);
