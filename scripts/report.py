@@ -7,7 +7,8 @@
 A document holds blocks between "<!-- report: NAME [ARG] -->" and "<!-- end -->". Each is
 replaced by what the last run of a command left in build/report/:
   output CMD         the last output of make CMD, as it was printed
-  output CMD REGEX   of that only the lines that match, and the first and the last one
+  output CMD REGEX   of that only the lines that match; of make run and make check also the first and
+                     the last one
   machines           what make check booted: machine, kernel, programs, counts, seconds
   peers              what make peers ran: device, kernel, back end, counts, seconds
   vmm                what make vmm ran, of each scenario and kernel the last time: scenario, kernel, back
@@ -71,7 +72,7 @@ def output(folder, cmd, regex=None):
     lines = lines_of(folder, cmd)
     if regex:
         keep = [n for n, line in enumerate(lines)
-                if n in (0, len(lines) - 1) or re.search(regex, line)]
+                if re.search(regex, line) or cmd in COUNTED and n in (0, len(lines) - 1)]
         lines = [lines[n] for n in keep]
     return "```\n" + f"$ make {cmd}\n" + "\n".join(squeeze(lines)).strip("\n") + "\n```\n"
 
