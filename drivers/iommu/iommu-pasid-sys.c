@@ -27,23 +27,13 @@ static unsigned int grace_ms = IOMMU_PASID_GRACE_MS;
 
 static int set_grace_ms(const char *val, const struct kernel_param *kp)
 {
-	unsigned int ms;
 	int ret;
 
-	ret = kstrtouint(val, 0, &ms);
-	if (ret)
-		return ret;
-	if (ms > IOMMU_PASID_MAX_GRACE_MS) {
-		pr_warn("iommu.pasid_grace_ms: %u is above %u\n", ms,
-			IOMMU_PASID_MAX_GRACE_MS);
-		return -EINVAL;
-	}
-
-	grace_ms = ms;
-	if (initialized)
+	ret = param_set_uint_minmax(val, kp, 0, IOMMU_PASID_MAX_GRACE_MS);
+	if (!ret && initialized)
 		iommu_pasid_space_set_grace(&iommu_pasid_space,
-					    (u64)ms * NSEC_PER_MSEC);
-	return 0;
+					    (u64)grace_ms * NSEC_PER_MSEC);
+	return ret;
 }
 
 static const struct kernel_param_ops grace_ops = {
@@ -59,21 +49,12 @@ static unsigned int file_share = IOMMU_PASID_FILE_SHARE;
 
 static int set_file_share(const char *val, const struct kernel_param *kp)
 {
-	unsigned int percent;
 	int ret;
 
-	ret = kstrtouint(val, 0, &percent);
-	if (ret)
-		return ret;
-	if (percent > 100) {
-		pr_warn("iommu.pasid_file_share: %u is above 100\n", percent);
-		return -EINVAL;
-	}
-
-	file_share = percent;
-	if (initialized)
-		WRITE_ONCE(iommu_pasid_space.file_share, percent);
-	return 0;
+	ret = param_set_uint_minmax(val, kp, 0, 100);
+	if (!ret && initialized)
+		WRITE_ONCE(iommu_pasid_space.file_share, file_share);
+	return ret;
 }
 
 static const struct kernel_param_ops file_share_ops = {

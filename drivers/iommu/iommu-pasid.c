@@ -8,10 +8,10 @@
  *
  * Who can have it. A device becomes a user of the PASID when a domain is
  * attached to it there (iommu_pasid_attach()), and stays one when the domain is
- * detached, for the work that its queues may still hold; an attach of which it had
- * nothing makes it none. It ends being a user when its driver says that it has drained
- * the PASID, or when it goes away. A PASID that nobody uses is free as soon as it
- * is released; that is all that happens to one that was never attached.
+ * detached, for the work that its queues may still hold; an attach of which it
+ * had nothing makes it none. It ends being a user when its driver says that it
+ * has drained the PASID, or when it goes away. A PASID that nobody uses is free as
+ * soon as it is released; that is all that happens to one that was never attached.
  * Otherwise it rests until the last user has drained it, or until the grace
  * period is over, counted from the release or from the last detach, whichever
  * comes later.

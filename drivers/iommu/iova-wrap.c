@@ -8,7 +8,8 @@
  * to the limit of the device fits, the cursor *wraps*: it goes back to the start
  * of the zone. It does so only if the zone has room for the request after that:
  * one that fits nowhere fails, and neither ends the round nor flushes anything.
- * So an allocation searches a zone twice at most, and never waits.
+ * So an allocation searches a zone twice, or more often if that lets the zone grow,
+ * and never waits.
  *
  * When an IOVA may be given out again
  * -----------------------------------
