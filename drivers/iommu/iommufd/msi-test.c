@@ -446,8 +446,18 @@ static void msi_test_two_swaps(struct kunit *test)
 	set_window(test, &mg[1], TEST_WINDOW + PAGE_SIZE);
 	h[1].hwpt.ioas = &priv->ioas[1];
 	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_attach(&mg[1], &h[1].hwpt));
+	KUNIT_EXPECT_TRUE(test, iommufd_msi_group_conflict(&mg[0],
+							   &priv->ioas[1],
+							   &start, &last));
+	KUNIT_EXPECT_EQ(test, start, TEST_WINDOW + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, last, window_last(TEST_WINDOW));
+	start = last + 1;
+	KUNIT_EXPECT_FALSE(test, iommufd_msi_group_conflict(&mg[0],
+							    &priv->ioas[1],
+							    &start, &last));
 
 	/* Neither group needs a page so far, one could at any time */
+	start = 0;
 	KUNIT_ASSERT_EQ(test, 0, iommufd_msi_swap_begin(&mg[0], &h[0].hwpt));
 	KUNIT_EXPECT_TRUE(test, iommufd_msi_group_conflict(&mg[1],
 							   &priv->ioas[0],

@@ -971,7 +971,7 @@ bool iommufd_msi_group_conflict(struct iommufd_msi_group *mg,
 	struct iommufd_msi_window *other = NULL;
 
 	mutex_lock(&mg->table->lock);
-	if (mg->window)
+	if (mg->window && *start <= mg->window->last)
 		other = msi_window_conflict(mg->table, mg->window, *start,
 					    ioas);
 	if (other) {

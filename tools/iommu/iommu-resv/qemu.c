@@ -4,7 +4,8 @@
  *
  *   q35   RAM from 0 to at most 2G (2.75G if the VM has less than that), its end
  *         can be lowered with max-ram-below-4g; the rest from 4G upwards, or
- *         from 1T if it is an AMD CPU and would reach HyperTransport's range
+ *         from 1T if it is an AMD CPU and what follows would reach
+ *         HyperTransport's range: RAM, memory devices, and 32G for PCI
  *   virt  RAM from 1G upwards
  *
  * in one piece each, and then memory devices. Their area starts at the next GiB,
@@ -28,6 +29,9 @@
 /* The HyperTransport range of AMD */
 #define HT_START 0xfd00000000ULL
 #define HT_LAST 0xffffffffffULL
+
+/* pci-hole64-size of q35 unless the user says otherwise. It starts at a GiB */
+#define PCI_HOLE (32 * GiB)
 
 /* Between base memory and 1 MiB: VGA and ROMs */
 #define LEGACY_START 0xa0000
@@ -67,9 +71,33 @@ static uint64_t room(const struct resv_set *common, uint64_t start,
 /* Where QEMU puts memory devices: from the GiB behind its RAM on. 0: there is none */
 static uint64_t device_area(const struct qemu_map *map)
 {
-	uint64_t end = map->high_start + map->high;
+	if (map->high > UINT64_MAX - GiB - map->high_start)
+		return 0;
+	return (map->high_start + map->high + GiB - 1) & ~(GiB - 1);
+}
 
-	return end > UINT64_MAX - GiB ? 0 : (end + GiB - 1) & ~(GiB - 1);
+static uint64_t map_last(const struct qemu_map *map)
+{
+	if (map->dimms.num)
+		return map->dimms.ranges[map->dimms.num - 1].last;
+	if (map->high)
+		return map->high_start + map->high - 1;
+	return map->low - 1;
+}
+
+/* Bytes of the area up to the last DIMM: holes take from it as well */
+static uint64_t dimm_area(const struct qemu_map *map)
+{
+	return map->dimms.num ? map_last(map) - device_area(map) + 1 : 0;
+}
+
+/* Would QEMU reach HyperTransport's range? For each DIMM it adds a GiB to the area */
+static bool reaches_ht(const struct qemu_map *map)
+{
+	uint64_t end = device_area(map) + dimm_area(map) + map->dimms.num * GiB;
+
+	/* 0 is the end of the address space */
+	return end - 1 >= HT_START - PCI_HOLE;
 }
 
 static const struct resv_hole *hole_at(const struct resv_holes *holes,
@@ -97,38 +125,17 @@ static bool is_amd(const struct resv_holes *holes)
 	return false;
 }
 
-static int place(struct qemu_map *map, const struct options *opts,
-		 const struct resv_holes *holes, const struct resv_set *common)
+/* What is behind @map->high_start: RAM, and the rest of @want in DIMMs */
+static int place_high(struct qemu_map *map, const struct options *opts,
+		      const struct resv_holes *holes,
+		      const struct resv_set *common, uint64_t want)
 {
 	struct resv_plan rest = { .align = DIMM_ALIGN };
-	uint64_t want = opts->ram;
 	struct resv_err err;
 	int rc;
 
 	if (opts->align > rest.align)
 		rest.align = opts->align;
-	if (!strcmp(opts->qemu, "q35")) {
-		uint64_t most = opts->ram >= 0xb0000000 ? 0x80000000 :
-							  0xb0000000;
-
-		map->low =
-			room(common, 0, want < most ? want : most, opts->align);
-		map->high_start = 4 * GiB;
-		if (!map->low)
-			return no(
-				"QEMU's q35 has RAM at 0, where these devices should not do DMA");
-		want -= map->low;
-		/* QEMU 7.1 and later, with an AMD CPU model, keep it free */
-		map->behind_ht = is_amd(holes) &&
-				 want > HT_START - map->high_start;
-		if (map->behind_ht)
-			map->high_start = HT_LAST + 1;
-	} else {
-		map->high_start = GiB;
-		if (hole_at(holes, GiB))
-			return no(
-				"QEMU's virt has RAM at 1G, where these devices should not do DMA");
-	}
 	map->high = room(common, map->high_start, want, opts->align);
 	want -= map->high;
 	if (!want)
@@ -153,18 +160,48 @@ static int place(struct qemu_map *map, const struct options *opts,
 	return rc ? complain("%s", err.text) : 0;
 }
 
+static int place_q35(struct qemu_map *map, const struct options *opts,
+		     const struct resv_holes *holes,
+		     const struct resv_set *common)
+{
+	uint64_t most = opts->ram >= 0xb0000000 ? 0x80000000 : 0xb0000000;
+	uint64_t want = opts->ram;
+	int rc;
+
+	map->low = room(common, 0, want < most ? want : most, opts->align);
+	if (!map->low)
+		return no(
+			"QEMU's q35 has RAM at 0, where these devices should not do DMA");
+	want -= map->low;
+	map->high_start = 4 * GiB;
+	map->high = want;
+	if (!is_amd(holes) || !reaches_ht(map)) {
+		rc = place_high(map, opts, holes, common, want);
+		if (rc || !is_amd(holes) || !reaches_ht(map))
+			return rc;
+		resv_set_free(&map->dimms);
+	}
+	/* QEMU 7.1 and later, with an AMD CPU model, keep it free */
+	map->behind_ht = true;
+	map->high_start = HT_LAST + 1;
+	return place_high(map, opts, holes, common, want);
+}
+
+static int place(struct qemu_map *map, const struct options *opts,
+		 const struct resv_holes *holes, const struct resv_set *common)
+{
+	if (!strcmp(opts->qemu, "q35"))
+		return place_q35(map, opts, holes, common);
+	map->high_start = GiB;
+	if (hole_at(holes, GiB))
+		return no(
+			"QEMU's virt has RAM at 1G, where these devices should not do DMA");
+	return place_high(map, opts, holes, common, opts->ram);
+}
+
 static const char *size_text(char *buf, uint64_t size)
 {
 	return resv_exact_size(buf, (struct resv_range){ 0, size - 1 });
-}
-
-static uint64_t map_last(const struct qemu_map *map)
-{
-	if (map->dimms.num)
-		return map->dimms.ranges[map->dimms.num - 1].last;
-	if (map->high)
-		return map->high_start + map->high - 1;
-	return map->low - 1;
 }
 
 static void print_options(FILE *out, const char *machine,
@@ -178,11 +215,9 @@ static void print_options(FILE *out, const char *machine,
 	if (map->low && boot > map->low)
 		fprintf(out, ",max-ram-below-4g=%s", size_text(size, map->low));
 	fprintf(out, " \\\n-m %s", size_text(size, boot));
-	/* Holes take from the area of the memory devices as well */
 	if (map->dimms.num)
 		fprintf(out, ",slots=%zu,maxmem=%s", map->dimms.num,
-			size_text(max, boot + map_last(map) -
-					       device_area(map) + 1));
+			size_text(max, boot + dimm_area(map)));
 	for (i = 0; i != map->dimms.num; i++) {
 		struct resv_range dimm = map->dimms.ranges[i];
 

@@ -362,6 +362,34 @@ head -c 65536 /dev/zero >"$tmp/bios"
 qemu qemu-system-x86_64 q35
 qemu qemu-system-aarch64 virt -cpu cortex-a57 -bios "$tmp/bios"
 
+# With an AMD CPU, RAM goes to 1T if it, and the 32G for PCI behind it, would reach HyperTransport
+cat >"$tmp/amd.json" <<-'END'
+	{"schema":1,"host":"amd","devices":[{"bdf":"0000:00:05.0","source":"iova_regions",
+	"aperture":{"start":"0x0","last":"0xffffffffffff"},
+	"regions":[{"start":"0xfd00000000","last":"0xffffffffff","type":"reserved"}],
+	"ranges":[{"start":"0x0","last":"0xfcffffffff"},
+	{"start":"0x10000000000","last":"0xffffffffffff"}]}]}
+END
+
+# amd RAM START MTREE: where the tool and QEMU have it. Without KVM a CPU has 40 address bits, which
+# QEMU says if it wants more.
+amd()
+{
+	exits 0 "$1 of RAM and an AMD CPU: at $2" "@$2\$" \
+		"$tool" plan --ram "$1" --qemu=q35 --host "$tmp/amd.json"
+	if ! command -v qemu-system-x86_64 >/dev/null; then
+		skip "QEMU has it there" "qemu-system-x86_64 is not here"
+		return
+	fi
+	printf 'info mtree -f\nquit\n' | timeout 60 qemu-system-x86_64 -m "$1" -cpu EPYC \
+		-machine q35,max-ram-below-4g=2G,memory-backend=m \
+		-object "memory-backend-ram,id=m,size=$1,reserve=off" \
+		-S -display none -monitor stdio >"$tmp/mtree" 2>&1
+	exits 0 "QEMU has it there" "$3" cat "$tmp/mtree"
+}
+amd 978G 0x100000000 '^ *0*100000000-0*f4ffffffff .*ram\): m'
+amd 979G 0x10000000000 '< 0x1[0-9a-f]{10} phys-bits too low \(40\)'
+
 # ---- Large input: without the sanitizers, which cost ten times as much ----
 
 gen=$san/gen

@@ -266,40 +266,53 @@ static void *leaver_thread(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(iommufd_msi, refused_put, 120)
+/* The other one attaches to the IOAS, or to the automatic HWPT by its ID */
+static void run_refused_put(struct __test_metadata *_metadata, int fd,
+			    bool by_hwpt)
 {
 	struct mock_device_args args = {};
-	struct leaver leaver = { .fd = self->fd };
+	struct leaver leaver = { .fd = fd };
 	unsigned int i, left = 0;
-	__u32 home, ioas, low;
+	__u32 home, ioas, low, hwpt;
 	pthread_t thread;
+	int rc;
 
 	ASSERT_EQ(0, pthread_barrier_init(&leaver.barrier, NULL, 2));
-	ASSERT_EQ(0, _test_ioctl_ioas_alloc(self->fd, &home));
-	ASSERT_EQ(0, _test_cmd_mock_device(self->fd, home, &args,
-					   &leaver.stdev_id, NULL, NULL));
-	ASSERT_EQ(0, _test_cmd_mock_device_detach(self->fd, leaver.stdev_id));
+	ASSERT_EQ(0, _test_ioctl_ioas_alloc(fd, &home));
+	ASSERT_EQ(0, _test_cmd_mock_device(fd, home, &args, &leaver.stdev_id,
+					   NULL, NULL));
+	ASSERT_EQ(0, _test_cmd_mock_device_detach(fd, leaver.stdev_id));
 	args.flags = MOCK_FLAGS_DEVICE_LOW_APERTURE;
-	ASSERT_EQ(0, _test_cmd_mock_device(self->fd, home, &args, &low, NULL,
-					   NULL));
-	ASSERT_EQ(0, _test_cmd_mock_device_detach(self->fd, low));
+	ASSERT_EQ(0, _test_cmd_mock_device(fd, home, &args, &low, NULL, NULL));
+	ASSERT_EQ(0, _test_cmd_mock_device_detach(fd, low));
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, leaver_thread, &leaver));
 	for (i = 0; i != REFUSED_ROUNDS; i++) {
-		ASSERT_EQ(0, _test_ioctl_ioas_alloc(self->fd, &ioas));
-		ASSERT_EQ(0, _test_cmd_mock_device_attach(self->fd,
-							  leaver.stdev_id, ioas,
-							  NULL));
+		ASSERT_EQ(0, _test_ioctl_ioas_alloc(fd, &ioas));
+		ASSERT_EQ(0, _test_cmd_mock_device_attach(fd, leaver.stdev_id,
+							  ioas, &hwpt));
 		pthread_barrier_wait(&leaver.barrier);
-		ASSERT_EQ(0, _test_cmd_mock_device_attach(self->fd, low, ioas,
-							  NULL));
+		rc = _test_cmd_mock_device_attach(fd, low,
+						  by_hwpt ? hwpt : ioas, NULL);
+		ASSERT_EQ(by_hwpt ? -1 : 0, rc);
 		pthread_barrier_wait(&leaver.barrier);
-		ASSERT_EQ(0, _test_cmd_mock_device_detach(self->fd, low));
-		left += !!_test_ioctl_destroy(self->fd, ioas);
+		if (!by_hwpt)
+			ASSERT_EQ(0, _test_cmd_mock_device_detach(fd, low));
+		left += !!_test_ioctl_destroy(fd, ioas);
 	}
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	ASSERT_EQ(0, leaver.error);
 	EXPECT_EQ(0, left);
+}
+
+TEST_F_TIMEOUT(iommufd_msi, refused_put, 120)
+{
+	run_refused_put(_metadata, self->fd, false);
+}
+
+TEST_F_TIMEOUT(iommufd_msi, refused_put_hwpt, 120)
+{
+	run_refused_put(_metadata, self->fd, true);
 }
 
 /*

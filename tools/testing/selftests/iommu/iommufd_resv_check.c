@@ -175,6 +175,35 @@ TEST_F(iommufd_resv, check_windows)
 	test_err_mock_device_attach(EADDRINUSE, big.stdev_id, self->ioas_id);
 }
 
+/* The window in the IOAS ends behind that of the device */
+TEST_F(iommufd_resv, check_window_inside)
+{
+	struct iommu_test_resv resv =
+		region(MOCK_RESV_SW_MSI, WINDOW_START, WINDOW_LENGTH);
+	struct resv_check check;
+	struct dev dev, lower, inner;
+
+	if (msi_missing(self->fd))
+		SKIP(return, NO_SW_MSI);
+	dev = m_dev(&resv, 1);
+	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
+	resv.length = 4 * PAGE_SIZE;
+	resv.start = WINDOW_START + PAGE_SIZE;
+	inner = m_dev(&resv, 1);
+	resv.start = WINDOW_START - 2 * PAGE_SIZE;
+	lower = m_dev(&resv, 1);
+
+	m_check_device(inner.id);
+	m_conflict(WINDOW, WINDOW_START + PAGE_SIZE,
+		   WINDOW_START + 5 * PAGE_SIZE - 1, IOMMU_RESV_REGION_SW_MSI,
+		   inner.id);
+	test_err_mock_device_attach(EADDRINUSE, inner.stdev_id, self->ioas_id);
+	m_check_device(lower.id);
+	m_conflict(WINDOW, WINDOW_START, WINDOW_START + 2 * PAGE_SIZE - 1,
+		   IOMMU_RESV_REGION_SW_MSI, lower.id);
+	test_err_mock_device_attach(EADDRINUSE, lower.stdev_id, self->ioas_id);
+}
+
 /* What is in the way of a mapping */
 TEST_F(iommufd_resv, check_map)
 {
