@@ -264,7 +264,9 @@ static void step_replug(struct __test_metadata *_metadata, struct model *m,
 		struct iommu_iova_range range = rnd_range(m, 4);
 		__u32 type = rnd(m, 5);
 
-		/* The same window now and then, and only one a device */
+		/* Many windows, the same one now and then, and one a device */
+		if (!i && rnd(m, 2))
+			type = MOCK_RESV_SW_MSI;
 		if (type == MOCK_RESV_SW_MSI && num_sw++)
 			type = MOCK_RESV_DIRECT;
 		if (type == MOCK_RESV_SW_MSI && rnd(m, 2))
