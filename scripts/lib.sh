@@ -176,13 +176,16 @@ series_files()
 		sed -nE 's#^(\+\+\+ b|--- a)/([^\t]*).*#\2#p' "${series[@]/#/$patches/}" | sort -u
 }
 
+# log_of <stage>: the file that holds what it said
+log_of() { say "$build/log/${1//[^A-Za-z0-9_.-]/_}.log"; }
+
 # stage <name> <command...>: one line with seconds; the output goes to a log, and
 # is shown (V=1: always) when the command fails. The command's status is returned.
 stage()
 {
 	local name=$1 log rc=0 t0=$SECONDS
 	shift
-	log=$build/log/${name//[^A-Za-z0-9_.-]/_}.log
+	log=$(log_of "$name")
 	if [ -n "$V" ]; then
 		"$@" 2>&1 | tee "$log" || rc=${PIPESTATUS[0]}
 	else

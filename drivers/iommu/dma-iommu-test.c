@@ -14,6 +14,7 @@
 #include <linux/align.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
+#include <linux/iova.h>
 #include <linux/msi.h>
 #include <linux/sizes.h>
 #include <linux/xarray.h>
@@ -721,6 +722,25 @@ static void resv_test_no_dma_domain(struct kunit *test)
 					   doorbell(0) - TEST_OFFSET));
 }
 
+/* What is full below a low limit, for a device with few address bits, is not below 4 GiB */
+static void resv_test_low_limit(struct kunit *test)
+{
+	struct iova_domain iovad = {};
+
+	KUNIT_ASSERT_EQ(test, 0, iova_cache_get());
+	init_iova_domain(&iovad, SZ_4K, 1);
+	KUNIT_EXPECT_NOT_NULL(test, reserve_iova(&iovad, 0, SZ_16M / SZ_4K - 1));
+	KUNIT_EXPECT_NULL(test, alloc_iova(&iovad, 1, SZ_16M / SZ_4K - 1, true));
+
+	KUNIT_EXPECT_NOT_NULL(test, alloc_iova(&iovad, 1, SZ_32M / SZ_4K - 1, true));
+	KUNIT_EXPECT_NOT_NULL(test, alloc_iova(&iovad, 1, DMA_BIT_MASK(32) / SZ_4K,
+					       true));
+
+	KUNIT_EXPECT_NULL(test, alloc_iova(&iovad, 1, SZ_16M / SZ_4K - 1, true));
+	put_iova_domain(&iovad);
+	iova_cache_put();
+}
+
 static struct kunit_case resv_test_cases[] = {
 	KUNIT_CASE(resv_test_every_device),
 	KUNIT_CASE(resv_test_late),
@@ -735,6 +755,7 @@ static struct kunit_case resv_test_cases[] = {
 	KUNIT_CASE(resv_test_keep),
 	KUNIT_CASE(resv_test_wraparound),
 	KUNIT_CASE(resv_test_no_dma_domain),
+	KUNIT_CASE(resv_test_low_limit),
 	{}
 };
 

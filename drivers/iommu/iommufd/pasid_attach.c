@@ -51,7 +51,7 @@ static struct iommufd_hwpt_paging *pasid_get_hwpt(struct iommufd_ctx *ictx,
 		if (hwpt_paging->pasid)
 			return hwpt_paging;
 	}
-	iommufd_put_object(ictx, obj);
+	iommufd_put_pt_object(ictx, obj);
 	return ERR_PTR(-EINVAL);
 }
 

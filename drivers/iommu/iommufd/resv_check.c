@@ -747,7 +747,7 @@ static int check_pt(struct iommufd_ucmd *ucmd, struct check *check)
 		rc = -ENOENT;
 		break;
 	}
-	iommufd_put_object(ucmd->ictx, pt_obj);
+	iommufd_put_pt_object(ucmd->ictx, pt_obj);
 	return rc;
 }
 

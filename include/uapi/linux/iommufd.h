@@ -1409,7 +1409,7 @@ enum iommu_msi_window_state {
  *  - EBUSY: A device of the group is attached or has an interrupt set up.
  *  - E2BIG: The structure has a nonzero part that the kernel does not know.
  *  - EFAULT: User memory cannot be accessed. If that of this structure can be
- *    read and not written, the window has been changed: GET tells.
+ *    read and not written, the window may have been changed: GET tells.
  *  - EINTR: The process is being killed.
  *  - ENOMEM: Out of memory.
  *

@@ -283,6 +283,9 @@ static bool set_policy(struct __test_metadata *_metadata,
 	int rc;
 
 	EXPECT_EQ(0, iova_group_path(func, self->group, sizeof(self->group)));
+	/* A new domain: a disk that has been short of IOVAs below 4 GiB stays above */
+	iova_write_group(self->group, "iova_alloc",
+			 variant->wraps ? "default" : "wraparound");
 	rc = iova_set_policy(self->group, variant->policy, variant->type);
 	if (rc == -ENOTSUP || (rc == -ENOENT && !edu_env("RESV_REQUIRED", 0)))
 		return false;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "iommufd_msi_fixture.h"
+#include "iommufd_msi_put_race.h"
 
 /*
  * One thread sets interrupts up and frees them, another one replaces, attaches
@@ -238,81 +239,104 @@ TEST_F(iommufd_msi, race_siblings_detach)
 }
 
 /*
- * The automatic HWPT of one device refuses the other one. While it is tried its
- * device leaves: it must go then, too, or the IOAS stays in use.
+ * What another device, which does not fit into the automatic HWPT of the one that
+ * leaves, can do with the IDs of it and of its IOAS.
  */
-#define REFUSED_ROUNDS 3000
-
-struct leaver {
+struct other {
 	int fd;
 	__u32 stdev_id;
-	pthread_barrier_t barrier;
-	int error;
+	__u32 id;
 };
 
-static void *leaver_thread(void *arg)
+static int use_ioas(void *arg, __u32 ioas_id, __u32 hwpt_id)
 {
-	struct leaver *leaver = arg;
-	unsigned int i, spin;
+	struct other *other = arg;
 
-	for (i = 0; i != REFUSED_ROUNDS; i++) {
-		pthread_barrier_wait(&leaver->barrier);
-		for (spin = 0; spin < i % 64 * 64; spin++)
-			__asm__ volatile("" ::: "memory");
-		if (_test_cmd_mock_device_detach(leaver->fd, leaver->stdev_id))
-			leaver->error = errno;
-		pthread_barrier_wait(&leaver->barrier);
-	}
-	return NULL;
+	if (_test_cmd_mock_device_attach(other->fd, other->stdev_id, ioas_id,
+					 NULL) ||
+	    _test_cmd_mock_device_detach(other->fd, other->stdev_id))
+		return errno;
+	return 0;
 }
 
-/* The other one attaches to the IOAS, or to the automatic HWPT by its ID */
-static void run_refused_put(struct __test_metadata *_metadata, int fd,
-			    bool by_hwpt)
+static int use_attach(void *arg, __u32 ioas_id, __u32 hwpt_id)
 {
-	struct mock_device_args args = {};
-	struct leaver leaver = { .fd = fd };
-	unsigned int i, left = 0;
-	__u32 home, ioas, low, hwpt;
-	pthread_t thread;
+	struct other *other = arg;
+
+	return _test_cmd_mock_device_attach(other->fd, other->stdev_id, hwpt_id,
+					    NULL) ? errno : 0;
+}
+
+static int use_replace(void *arg, __u32 ioas_id, __u32 hwpt_id)
+{
+	struct other *other = arg;
+
+	return _test_cmd_mock_domain_replace(other->fd, other->stdev_id,
+					     hwpt_id, NULL) ? errno : 0;
+}
+
+static int use_parent(void *arg, __u32 ioas_id, __u32 hwpt_id)
+{
+	struct iommu_hwpt_selftest data = {};
+	struct other *other = arg;
+
+	if (!_test_cmd_hwpt_alloc(other->fd, other->id, hwpt_id, 0, 0, NULL,
+				  IOMMU_HWPT_DATA_SELFTEST, &data,
+				  sizeof(data)))
+		return 0;
+	/* This one says so of an ID that is gone, too */
+	return errno == EINVAL ? 0 : errno;
+}
+
+static int use_dirty(void *arg, __u32 ioas_id, __u32 hwpt_id)
+{
+	struct other *other = arg;
+	__u64 bitmap = 0;
 	int rc;
 
-	ASSERT_EQ(0, pthread_barrier_init(&leaver.barrier, NULL, 2));
-	ASSERT_EQ(0, _test_ioctl_ioas_alloc(fd, &home));
-	ASSERT_EQ(0, _test_cmd_mock_device(fd, home, &args, &leaver.stdev_id,
-					   NULL, NULL));
-	ASSERT_EQ(0, _test_cmd_mock_device_detach(fd, leaver.stdev_id));
-	args.flags = MOCK_FLAGS_DEVICE_LOW_APERTURE;
-	ASSERT_EQ(0, _test_cmd_mock_device(fd, home, &args, &low, NULL, NULL));
-	ASSERT_EQ(0, _test_cmd_mock_device_detach(fd, low));
-
-	ASSERT_EQ(0, pthread_create(&thread, NULL, leaver_thread, &leaver));
-	for (i = 0; i != REFUSED_ROUNDS; i++) {
-		ASSERT_EQ(0, _test_ioctl_ioas_alloc(fd, &ioas));
-		ASSERT_EQ(0, _test_cmd_mock_device_attach(fd, leaver.stdev_id,
-							  ioas, &hwpt));
-		pthread_barrier_wait(&leaver.barrier);
-		rc = _test_cmd_mock_device_attach(fd, low,
-						  by_hwpt ? hwpt : ioas, NULL);
-		ASSERT_EQ(by_hwpt ? -1 : 0, rc);
-		pthread_barrier_wait(&leaver.barrier);
-		if (!by_hwpt)
-			ASSERT_EQ(0, _test_cmd_mock_device_detach(fd, low));
-		left += !!_test_ioctl_destroy(fd, ioas);
-	}
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	ASSERT_EQ(0, leaver.error);
-	EXPECT_EQ(0, left);
+	rc = _test_cmd_get_dirty_bitmap(other->fd, hwpt_id, PAGE_SIZE, 0,
+					PAGE_SIZE, &bitmap, 0) ? errno : 0;
+	_test_cmd_set_dirty_tracking(other->fd, hwpt_id, true);
+	return rc;
 }
+
+#define test_put_race(use, home)                                             \
+	({                                                                   \
+		struct mock_device_args args = {                             \
+			.flags = MOCK_FLAGS_DEVICE_LOW_APERTURE,             \
+		};                                                           \
+		struct other other = { .fd = self->fd };                     \
+		test_cmd_mock_device(home, &args, &other.stdev_id, NULL,     \
+				     &other.id);                             \
+		run_put_race(_metadata, self->fd, use, &other);              \
+	})
 
 TEST_F_TIMEOUT(iommufd_msi, refused_put, 120)
 {
-	run_refused_put(_metadata, self->fd, false);
+	test_put_race(use_ioas, 0);
 }
 
 TEST_F_TIMEOUT(iommufd_msi, refused_put_hwpt, 120)
 {
-	run_refused_put(_metadata, self->fd, true);
+	test_put_race(use_attach, 0);
+}
+
+TEST_F_TIMEOUT(iommufd_msi, refused_put_replace, 120)
+{
+	__u32 ioas_id;
+
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_put_race(use_replace, ioas_id);
+}
+
+TEST_F_TIMEOUT(iommufd_msi, used_put_parent, 120)
+{
+	test_put_race(use_parent, 0);
+}
+
+TEST_F_TIMEOUT(iommufd_msi, used_put_dirty, 120)
+{
+	test_put_race(use_dirty, 0);
 }
 
 /*

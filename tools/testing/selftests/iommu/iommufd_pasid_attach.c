@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "iommufd_pasid_fixture.h"
+#include "iommufd_msi_put_race.h"
 
 #define RESERVED_START 0x5000000ULL
 #define RESERVED_LENGTH 0x10000ULL
@@ -198,6 +199,32 @@ TEST_F(iommufd_pasid, attach_errors)
 	test_err_pasid_attach(ENOENT, stdev, pasid2, hwpt);
 	test_pasid_entry(0, stdev, pasid2);
 	test_pasid_entry(hwpt, stdev, pasid);
+}
+
+struct refused {
+	int fd;
+	__u32 stdev_id;
+	__u32 pasid;
+};
+
+static int use_pasid_attach(void *arg, __u32 ioas_id, __u32 hwpt_id)
+{
+	struct refused *refused = arg;
+
+	return _test_cmd_pasid_attach(refused->fd, refused->stdev_id,
+				      refused->pasid, hwpt_id) ? errno : 0;
+}
+
+/* An automatic HWPT is none for PASIDs, and goes with its last device all the same */
+TEST_F_TIMEOUT(iommufd_pasid, refused_put_hwpt, 120)
+{
+	struct refused refused = {
+		.fd = self->fd,
+		.stdev_id = self->dev.stdev_id,
+		.pasid = m_pasid(self->dev.id),
+	};
+
+	run_put_race(_metadata, self->fd, use_pasid_attach, &refused);
 }
 
 /* A PASID that was attached rests, for everybody */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "iommufd_msi_put_race.h"
 #include "iommufd_resv_fixture.h"
 
 /* What is in the way of a device, all of it, lowest first */
@@ -703,6 +704,28 @@ TEST_F(iommufd_resv, check_hwpt)
 }
 
 /* All devices of a group count, and one that is there answers for them */
+struct checker {
+	int fd;
+	__u32 dev_id;
+};
+
+static int use_check(void *arg, __u32 ioas_id, __u32 hwpt_id)
+{
+	struct checker *checker = arg;
+	struct resv_check check;
+
+	return _test_cmd_ioas_check_device(checker->fd, hwpt_id,
+					   checker->dev_id, &check) ? errno : 0;
+}
+
+TEST_F_TIMEOUT(iommufd_resv, check_put_hwpt, 120)
+{
+	struct dev dev = m_dev(NULL, 0);
+	struct checker checker = { .fd = self->fd, .dev_id = dev.id };
+
+	run_put_race(_metadata, self->fd, use_check, &checker);
+}
+
 TEST_F(iommufd_resv, siblings)
 {
 	struct iommu_test_resv resv[] = {
