@@ -12,7 +12,7 @@
 
 #define PUT_RACE_ROUNDS 3000
 
-/* A race proves nothing if the HWPT is always gone before it is used */
+/* Rounds in which it is there when it is used: a race proves nothing without */
 #define PUT_RACE_MIN_MET (PUT_RACE_ROUNDS / 100)
 
 /* Uses the IDs, and returns 0 or the errno. What it attaches it detaches again. */
@@ -43,14 +43,17 @@ static void *put_race_thread(void *arg)
 	return NULL;
 }
 
+/* @want is what @use returns as long as the HWPT is there, then it is that or ENOENT */
 static void run_put_race(struct __test_metadata *_metadata, int fd,
-			 put_race_use_fn use, void *arg)
+			 put_race_use_fn use, void *arg, int want)
 {
 	struct put_race_leaver leaver = { .fd = fd };
 	struct mock_device_args args = {};
 	unsigned int i, stays = 0, met = 0;
 	__u32 ioas_id, hwpt_id;
 	pthread_t thread;
+	bool left, found;
+	int rc;
 
 	ASSERT_EQ(0, _test_cmd_mock_device(fd, 0, &args, &leaver.stdev_id, NULL,
 					   NULL));
@@ -62,9 +65,15 @@ static void run_put_race(struct __test_metadata *_metadata, int fd,
 							  ioas_id, &hwpt_id));
 		leaver.left = false;
 		pthread_barrier_wait(&leaver.barrier);
+		found = false;
 		do {
-			met += use(arg, ioas_id, hwpt_id) != ENOENT;
-		} while (!__atomic_load_n(&leaver.left, __ATOMIC_RELAXED));
+			left = __atomic_load_n(&leaver.left, __ATOMIC_RELAXED);
+			rc = use(arg, ioas_id, hwpt_id);
+			if (rc != ENOENT)
+				ASSERT_EQ(want, rc);
+			found |= !left && rc == want;
+		} while (!left);
+		met += found;
 		pthread_barrier_wait(&leaver.barrier);
 		stays += !!_test_ioctl_destroy(fd, ioas_id);
 	}

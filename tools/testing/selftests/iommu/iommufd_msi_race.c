@@ -280,12 +280,10 @@ static int use_parent(void *arg, __u32 ioas_id, __u32 hwpt_id)
 	struct iommu_hwpt_selftest data = {};
 	struct other *other = arg;
 
-	if (!_test_cmd_hwpt_alloc(other->fd, other->id, hwpt_id, 0, 0, NULL,
-				  IOMMU_HWPT_DATA_SELFTEST, &data,
-				  sizeof(data)))
-		return 0;
-	/* This one says so of an ID that is gone, too */
-	return errno == EINVAL ? 0 : errno;
+	/* EINVAL, also if the ID is gone */
+	return _test_cmd_hwpt_alloc(other->fd, other->id, hwpt_id, 0, 0, NULL,
+				    IOMMU_HWPT_DATA_SELFTEST, &data,
+				    sizeof(data)) ? errno : 0;
 }
 
 static int use_dirty(void *arg, __u32 ioas_id, __u32 hwpt_id)
@@ -300,7 +298,7 @@ static int use_dirty(void *arg, __u32 ioas_id, __u32 hwpt_id)
 	return rc;
 }
 
-#define test_put_race(use, home)                                             \
+#define test_put_race(use, home, want)                                       \
 	({                                                                   \
 		struct mock_device_args args = {                             \
 			.flags = MOCK_FLAGS_DEVICE_LOW_APERTURE,             \
@@ -308,17 +306,17 @@ static int use_dirty(void *arg, __u32 ioas_id, __u32 hwpt_id)
 		struct other other = { .fd = self->fd };                     \
 		test_cmd_mock_device(home, &args, &other.stdev_id, NULL,     \
 				     &other.id);                             \
-		run_put_race(_metadata, self->fd, use, &other);              \
+		run_put_race(_metadata, self->fd, use, &other, want);        \
 	})
 
 TEST_F_TIMEOUT(iommufd_msi, refused_put, 120)
 {
-	test_put_race(use_ioas, 0);
+	test_put_race(use_ioas, 0, 0);
 }
 
 TEST_F_TIMEOUT(iommufd_msi, refused_put_hwpt, 120)
 {
-	test_put_race(use_attach, 0);
+	test_put_race(use_attach, 0, EINVAL);
 }
 
 TEST_F_TIMEOUT(iommufd_msi, refused_put_replace, 120)
@@ -326,17 +324,17 @@ TEST_F_TIMEOUT(iommufd_msi, refused_put_replace, 120)
 	__u32 ioas_id;
 
 	test_ioctl_ioas_alloc(&ioas_id);
-	test_put_race(use_replace, ioas_id);
+	test_put_race(use_replace, ioas_id, EINVAL);
 }
 
 TEST_F_TIMEOUT(iommufd_msi, used_put_parent, 120)
 {
-	test_put_race(use_parent, 0);
+	test_put_race(use_parent, 0, EINVAL);
 }
 
 TEST_F_TIMEOUT(iommufd_msi, used_put_dirty, 120)
 {
-	test_put_race(use_dirty, 0);
+	test_put_race(use_dirty, 0, EOPNOTSUPP);
 }
 
 /*

@@ -224,7 +224,7 @@ TEST_F_TIMEOUT(iommufd_pasid, refused_put_hwpt, 120)
 		.pasid = m_pasid(self->dev.id),
 	};
 
-	run_put_race(_metadata, self->fd, use_pasid_attach, &refused);
+	run_put_race(_metadata, self->fd, use_pasid_attach, &refused, EINVAL);
 }
 
 /* A PASID that was attached rests, for everybody */

@@ -723,7 +723,7 @@ TEST_F_TIMEOUT(iommufd_resv, check_put_hwpt, 120)
 	struct dev dev = m_dev(NULL, 0);
 	struct checker checker = { .fd = self->fd, .dev_id = dev.id };
 
-	run_put_race(_metadata, self->fd, use_check, &checker);
+	run_put_race(_metadata, self->fd, use_check, &checker, 0);
 }
 
 TEST_F(iommufd_resv, siblings)
