@@ -309,17 +309,17 @@ static int use_dirty(void *arg, __u32 ioas_id, __u32 hwpt_id)
 		run_put_race(_metadata, self->fd, use, &other, want);        \
 	})
 
-TEST_F_TIMEOUT(iommufd_msi, refused_put, 120)
+TEST_F_TIMEOUT(iommufd_msi, refused_put, 300)
 {
 	test_put_race(use_ioas, 0, 0);
 }
 
-TEST_F_TIMEOUT(iommufd_msi, refused_put_hwpt, 120)
+TEST_F_TIMEOUT(iommufd_msi, refused_put_hwpt, 300)
 {
 	test_put_race(use_attach, 0, EINVAL);
 }
 
-TEST_F_TIMEOUT(iommufd_msi, refused_put_replace, 120)
+TEST_F_TIMEOUT(iommufd_msi, refused_put_replace, 300)
 {
 	__u32 ioas_id;
 
@@ -327,12 +327,12 @@ TEST_F_TIMEOUT(iommufd_msi, refused_put_replace, 120)
 	test_put_race(use_replace, ioas_id, EINVAL);
 }
 
-TEST_F_TIMEOUT(iommufd_msi, used_put_parent, 120)
+TEST_F_TIMEOUT(iommufd_msi, used_put_parent, 300)
 {
 	test_put_race(use_parent, 0, EINVAL);
 }
 
-TEST_F_TIMEOUT(iommufd_msi, used_put_dirty, 120)
+TEST_F_TIMEOUT(iommufd_msi, used_put_dirty, 300)
 {
 	test_put_race(use_dirty, 0, EOPNOTSUPP);
 }

@@ -216,7 +216,7 @@ static int use_pasid_attach(void *arg, __u32 ioas_id, __u32 hwpt_id)
 }
 
 /* An automatic HWPT is none for PASIDs, and goes with its last device all the same */
-TEST_F_TIMEOUT(iommufd_pasid, refused_put_hwpt, 120)
+TEST_F_TIMEOUT(iommufd_pasid, refused_put_hwpt, 300)
 {
 	struct refused refused = {
 		.fd = self->fd,

@@ -718,7 +718,7 @@ static int use_check(void *arg, __u32 ioas_id, __u32 hwpt_id)
 					   checker->dev_id, &check) ? errno : 0;
 }
 
-TEST_F_TIMEOUT(iommufd_resv, check_put_hwpt, 120)
+TEST_F_TIMEOUT(iommufd_resv, check_put_hwpt, 300)
 {
 	struct dev dev = m_dev(NULL, 0);
 	struct checker checker = { .fd = self->fd, .dev_id = dev.id };
