@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "iommufd_pasid_fixture.h"
 #include "iommufd_msi_put_race.h"
+#include "iommufd_pasid_fixture.h"
 
 #define RESERVED_START 0x5000000ULL
 #define RESERVED_LENGTH 0x10000ULL

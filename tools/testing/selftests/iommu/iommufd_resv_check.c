@@ -703,7 +703,6 @@ TEST_F(iommufd_resv, check_hwpt)
 	m_no_conflict();
 }
 
-/* All devices of a group count, and one that is there answers for them */
 struct checker {
 	int fd;
 	__u32 dev_id;
@@ -726,6 +725,7 @@ TEST_F_TIMEOUT(iommufd_resv, check_put_hwpt, 300)
 	run_put_race(_metadata, self->fd, use_check, &checker, 0);
 }
 
+/* All devices of a group count, and one that is there answers for them */
 TEST_F(iommufd_resv, siblings)
 {
 	struct iommu_test_resv resv[] = {
