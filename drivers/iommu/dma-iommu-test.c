@@ -662,6 +662,9 @@ static void resv_test_keep(struct kunit *test)
 	/* And no buffer gets there */
 	expect_alloc(test, 3, window - PAGES(1));
 	KUNIT_EXPECT_EQ(test, priv->cookie.num_ptes, 4);
+	/* The DMA API chooses for itself where its interrupts write to */
+	expect_alloc(test, 0, window - PAGES(2));
+	KUNIT_EXPECT_EQ(test, priv->cookie.num_ptes, 5);
 }
 
 /* The same with IOVAs from below, and what is kept there is no buffer either */

@@ -12,6 +12,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
+#include <linux/msi.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
 #include <linux/string.h>
@@ -45,18 +46,30 @@ static struct fake_domain *to_fake(struct iommu_domain *domain)
 	return container_of(domain, struct fake_domain, domain);
 }
 
+/* As an IOMMU whose driver does not care for lazy domains */
+static bool fake_not_deferred;
+
 static bool fake_capable(struct device *dev, enum iommu_cap cap)
 {
-	return cap == IOMMU_CAP_DEFERRED_FLUSH;
+	return cap == IOMMU_CAP_DEFERRED_FLUSH && !fake_not_deferred;
 }
 
-static int fake_attach_dev(struct iommu_domain *domain, struct device *dev)
+static int fake_attach_identity(struct iommu_domain *domain, struct device *dev)
 {
 	return 0;
 }
 
+/* Of the domain that was attached last */
+static bool fake_mapped_at_attach;
+
+static int fake_attach_dev(struct iommu_domain *domain, struct device *dev)
+{
+	fake_mapped_at_attach = !xa_empty(&to_fake(domain)->ptes);
+	return 0;
+}
+
 static const struct iommu_domain_ops fake_identity_ops = {
-	.attach_dev = fake_attach_dev,
+	.attach_dev = fake_attach_identity,
 };
 
 static struct iommu_domain fake_identity_domain = {
@@ -331,6 +344,7 @@ static int policy_test_init(struct kunit *test)
 	priv = kunit_kzalloc(test, sizeof(*priv), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, priv);
 	test->priv = priv;
+	fake_not_deferred = false;
 	priv->pages[0] = alloc_page(GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, priv->pages[0]);
 	priv->pages[1] = alloc_page(GFP_KERNEL);
@@ -559,14 +573,13 @@ static void policy_test_driver(struct kunit *test)
 			iommu_dma_iova_policy(iommu_get_dma_domain(priv->dev)));
 }
 
-/* A change of the policy leaves the type, also one that was changed in place */
-static void policy_test_keeps_type(struct kunit *test)
+/* A change of the policy leaves a type that was changed in place */
+static void keep_type(struct kunit *test, int only_type)
 {
 	struct policy_test *priv = test->priv;
 	struct iommu_domain *domain;
 
-	domain = policy_probe_device(test, IOMMU_IOVA_POLICY_AUTO,
-				     IOMMU_DOMAIN_DMA);
+	domain = policy_probe_device(test, IOMMU_IOVA_POLICY_AUTO, only_type);
 	policy_make_lazy(test, domain);
 	KUNIT_ASSERT_EQ(test, 0,
 			iommu_group_set_iova_policy(priv->dev->iommu_group,
@@ -579,6 +592,72 @@ static void policy_test_keeps_type(struct kunit *test)
 	KUNIT_EXPECT_LT(test, count_flushes(test, FAKE_ROUND), FAKE_ROUND / 2);
 }
 
+/* Also where the IOMMU has no other type */
+static void policy_test_keeps_type(struct kunit *test)
+{
+	keep_type(test, IOMMU_DOMAIN_DMA);
+}
+
+/* And where it has, but a domain is lazy only if user space says so */
+static void policy_test_keeps_type_in_place(struct kunit *test)
+{
+	fake_not_deferred = true;
+	keep_type(test, 0);
+}
+
+#if IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)
+#define DOORBELL	0x12345040ULL
+
+static dma_addr_t test_set_up_msi(struct kunit *test)
+{
+	struct policy_test *priv = test->priv;
+	struct msi_desc desc = {};
+	struct msi_msg msg = {
+		.address_lo = DOORBELL,
+	};
+
+	KUNIT_EXPECT_EQ(test, 0,
+			iommu_dma_map_msi(iommu_get_dma_domain(priv->dev),
+					  priv->dev, &desc, DOORBELL));
+	iommu_dma_compose_msi_msg(&desc, &msg);
+	return msg.address_lo;
+}
+
+/*
+ * An interrupt of a driver that does no DMA: it is not set up anew when the policy
+ * changes, and writes to where it did. No buffer gets there, in a round and more.
+ */
+static void policy_test_keeps_msi(struct kunit *test)
+{
+	struct policy_test *priv = test->priv;
+	dma_addr_t msi, iova;
+	unsigned int i;
+
+	policy_add_device(test, IOMMU_IOVA_POLICY_DEFAULT, false);
+	msi = test_set_up_msi(test);
+	KUNIT_ASSERT_NE(test, msi, DOORBELL);
+
+	KUNIT_ASSERT_EQ(test, 0, set_policy(priv->dev->iommu_group, WRAPAROUND));
+	KUNIT_EXPECT_TRUE(test, fake_mapped_at_attach);
+	KUNIT_EXPECT_EQ(test, DOORBELL,
+			iommu_iova_to_phys(iommu_get_dma_domain(priv->dev), msi));
+	for (i = 0; i < FAKE_ROUND + 1; i++) {
+		iova = dma_map_page(priv->dev, priv->pages[0], 0, PAGE_SIZE,
+				    DMA_TO_DEVICE);
+		KUNIT_ASSERT_FALSE(test, dma_mapping_error(priv->dev, iova));
+		KUNIT_ASSERT_NE(test, iova, msi & PAGE_MASK);
+		dma_unmap_page(priv->dev, iova, PAGE_SIZE, DMA_TO_DEVICE);
+	}
+
+	/* The next one shares the page, and pages do not get more */
+	KUNIT_EXPECT_EQ(test, msi, test_set_up_msi(test));
+	KUNIT_ASSERT_EQ(test, 0, set_policy(priv->dev->iommu_group, DEFAULT));
+	KUNIT_EXPECT_EQ(test, DOORBELL,
+			iommu_iova_to_phys(iommu_get_dma_domain(priv->dev), msi));
+	KUNIT_EXPECT_EQ(test, msi, test_set_up_msi(test));
+}
+#endif
+
 static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE(policy_test_default_strict),
 	KUNIT_CASE(policy_test_wraparound_strict),
@@ -589,6 +668,10 @@ static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE(policy_test_no_flush),
 	KUNIT_CASE(policy_test_driver),
 	KUNIT_CASE(policy_test_keeps_type),
+	KUNIT_CASE(policy_test_keeps_type_in_place),
+#if IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)
+	KUNIT_CASE(policy_test_keeps_msi),
+#endif
 	{}
 };
 

@@ -173,7 +173,7 @@ static int pasid_attach_first(struct iommufd_device *idev,
 	if (rc)
 		goto err_free_handle;
 	if (hwpt->fault) {
-		rc = iommufd_group_iopf_get(igroup);
+		rc = iommufd_group_iopf_get(igroup, false);
 		if (rc)
 			goto err_erase;
 	}
@@ -239,7 +239,7 @@ static int pasid_replace(struct iommufd_pasid_member *member,
 			goto err_free;
 	}
 	if (more_iopf) {
-		rc = iommufd_group_iopf_get(igroup);
+		rc = iommufd_group_iopf_get(igroup, false);
 		if (rc)
 			goto err_unreserve;
 		rc = pasid_iopf_enable(idev);

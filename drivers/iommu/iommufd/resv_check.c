@@ -491,16 +491,42 @@ static int check_group(struct check *check, struct iommufd_device *idev,
 	return 0;
 }
 
-/* The page size of the HWPT that the device would get in an IOAS */
+/* Is there an automatic HWPT that an attach of the device would share? */
+static bool check_can_share(struct iommufd_device *idev,
+			    struct iommufd_ioas *ioas)
+{
+	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
+	struct iommufd_hwpt_paging *cur;
+	bool found = false;
+
+	mutex_lock(&ioas->mutex);
+	list_for_each_entry(cur, &ioas->hwpt_list, hwpt_item)
+		if (cur->auto_domain && cur->common.domain->owner == ops)
+			found = true;
+	mutex_unlock(&ioas->mutex);
+	return found;
+}
+
+/*
+ * The page size of the HWPT that the device would get in an IOAS. An IOMMU that has
+ * no room for one more domain is no obstacle if the device can share one: that is
+ * in the IOAS already, its page size too.
+ */
 static int check_get_alignment(struct iommufd_device *idev,
+			       struct iommufd_ioas *ioas,
 			       unsigned long *alignment)
 {
 	struct iommu_domain *domain;
+	int rc;
 
+	*alignment = 1;
 	domain = iommufd_device_alloc_domain(idev, 0, NULL);
-	if (IS_ERR(domain))
-		return PTR_ERR(domain);
-	*alignment = domain->pgsize_bitmap ? iopt_domain_alignment(domain) : 1;
+	if (IS_ERR(domain)) {
+		rc = PTR_ERR(domain);
+		return rc != -ENOMEM && check_can_share(idev, ioas) ? 0 : rc;
+	}
+	if (domain->pgsize_bitmap)
+		*alignment = iopt_domain_alignment(domain);
 	iommu_domain_free(domain);
 	return 0;
 }
@@ -542,7 +568,7 @@ static int check_device(struct check *check, struct iommufd_device *idev,
 	int rc;
 
 	if (!domain) {
-		rc = check_get_alignment(idev, alignment);
+		rc = check_get_alignment(idev, ioas, alignment);
 		if (rc)
 			return rc;
 		rc = check_alignment(check, idev, *alignment);

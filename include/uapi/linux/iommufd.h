@@ -1223,7 +1223,8 @@ enum iommu_ioas_check_flags {
  *  - ENODEV: With IOMMU_IOAS_CHECK_PASID: the device can take no PASIDs.
  *  - EOVERFLOW: A range that no IOMMU_IOAS_MAP takes: its start or its length is
  *    not less than ULONG_MAX, or it does not end within the IOVAs of the kernel.
- *  - ENOSPC: There are more than IOMMU_IOAS_MAX_RANGES ranges.
+ *  - ENOSPC: There are more than IOMMU_IOAS_MAX_RANGES ranges, or the IOMMU of the
+ *    device has no room for one more domain and none that it could share.
  *  - E2BIG: The structure has a nonzero part that the kernel does not know.
  *  - EMSGSIZE: There are more than @num_conflicts, or more than
  *    IOMMU_MAX_CONFLICTS. The first of them and all other results are there,
@@ -1313,6 +1314,7 @@ struct iommu_ioas_set_holes {
  *    there, @num_iovas tells how many are needed.
  *  - EFAULT: User memory cannot be accessed.
  *  - EINTR: The process is being killed.
+ *  - ENOMEM: Out of memory.
  */
 struct iommu_ioas_get_holes {
 	__u32 size;

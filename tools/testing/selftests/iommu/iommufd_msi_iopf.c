@@ -67,14 +67,14 @@ FIXTURE_TEARDOWN(iommufd_iopf_siblings)
 	teardown_iommufd(self->fd, _metadata);
 }
 
-static int raise_fault(struct msi_model *md, int dev)
+static int raise_fault_at(struct msi_model *md, int dev, __u32 pasid)
 {
 	struct iommu_test_cmd cmd = {
 		.size = sizeof(cmd),
 		.op = IOMMU_TEST_OP_TRIGGER_IOPF,
 		.trigger_iopf = {
 			.dev_id = md->devs[dev].idev_id,
-			.pasid = 0x1,
+			.pasid = pasid,
 			.grpid = 0x2,
 			.perm = IOMMU_PGFAULT_PERM_READ,
 			.addr = 0xdeadb000,
@@ -82,6 +82,12 @@ static int raise_fault(struct msi_model *md, int dev)
 	};
 
 	return ioctl(md->fd, IOMMU_TEST_CMD, &cmd);
+}
+
+/* At a PASID of the guest's table, the HWPT without a PASID is to have it */
+static int raise_fault(struct msi_model *md, int dev)
+{
+	return raise_fault_at(md, dev, 0x1);
 }
 
 /* Read a fault and answer it. Returns whose it is, 0 if there is none. */
@@ -269,6 +275,7 @@ TEST_F(iommufd_iopf_siblings, at_disable)
 struct fault_race {
 	struct msi_model *md;
 	int dev;
+	__u32 pasid;
 	__u32 pt_id[2];
 	bool stop;
 	unsigned long ndone;
@@ -280,7 +287,7 @@ static void *race_faults(void *arg)
 	struct fault_race *race = arg;
 
 	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
-		if (raise_fault(race->md, race->dev))
+		if (raise_fault_at(race->md, race->dev, race->pasid))
 			race->error = errno;
 		race->ndone++;
 	}
@@ -304,7 +311,7 @@ static void *race_fault_swaps(void *arg)
 
 static void run_fault_race(struct __test_metadata *_metadata,
 			   struct msi_model *md, __u32 fault_fd, const int *dev,
-			   const __u32 *pt_id)
+			   const __u32 *pt_id, __u32 pasid)
 {
 	struct fault_race races[2] = {};
 	unsigned long read = 0;
@@ -315,6 +322,7 @@ static void run_fault_race(struct __test_metadata *_metadata,
 	for (i = 0; i != 2; i++) {
 		races[i].md = md;
 		races[i].dev = dev[i];
+		races[i].pasid = pasid;
 		memcpy(races[i].pt_id, pt_id, sizeof(races[i].pt_id));
 	}
 	ASSERT_EQ(0, pthread_create(&threads[0], NULL, race_faults, &races[0]));
@@ -334,7 +342,8 @@ static void run_fault_race(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, races[i].error);
 		ASSERT_LE(100, races[i].ndone);
 	}
-	ASSERT_LE(10, read);
+	ASSERT_LE(pasid ? 10 : 0, read);
+	ASSERT_TRUE(pasid || !read);
 	check_answered(_metadata, md, dev[0], races[0].ndone);
 }
 
@@ -346,7 +355,8 @@ TEST_F(iommufd_iopf_siblings, race)
 
 	ASSERT_EQ(0, m_attach(self->dev[0], self->hwpt));
 	ASSERT_EQ(0, m_attach(self->dev[1], self->hwpt));
-	run_fault_race(_metadata, self->md, self->fault_fd, self->dev, pt_id);
+	run_fault_race(_metadata, self->md, self->fault_fd, self->dev, pt_id,
+		       1);
 }
 
 /* Between two HWPTs with the same fault object, IOPF stays on */
@@ -359,5 +369,25 @@ TEST_F(iommufd_iopf_siblings, race_same_fault)
 
 	ASSERT_EQ(0, m_attach(self->dev[0], self->hwpt));
 	ASSERT_EQ(0, m_attach(self->dev[1], self->hwpt));
-	run_fault_race(_metadata, self->md, self->fault_fd, self->dev, pt_id);
+	run_fault_race(_metadata, self->md, self->fault_fd, self->dev, pt_id,
+		       1);
+}
+
+/*
+ * Between two HWPTs without a fault object, and without a PASID. The faults are
+ * refused, but that nobody is to have them is read from the handle.
+ */
+TEST_F(iommufd_iopf_siblings, race_no_fault)
+{
+	__u32 pt_id[2] = { self->md->hwpts[self->parent].id };
+	int other;
+
+	ASSERT_EQ(0, m_hwpt(self->dev[0], self->md->hwpts[self->parent].ioas, 0,
+			    &other));
+	pt_id[1] = self->md->hwpts[other].id;
+
+	ASSERT_EQ(0, m_attach(self->dev[0], self->parent));
+	ASSERT_EQ(0, m_attach(self->dev[1], self->parent));
+	run_fault_race(_metadata, self->md, self->fault_fd, self->dev, pt_id,
+		       0);
 }

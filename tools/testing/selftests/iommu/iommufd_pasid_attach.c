@@ -829,6 +829,46 @@ TEST_F(iommufd_pasid, faults_siblings)
 	close(fault_fd);
 }
 
+/*
+ * A device without page faults cannot be where they are wanted, and that has the
+ * same error with a domain for the rest of it and without. Its sibling can be there.
+ */
+TEST_F(iommufd_pasid, faults_missing)
+{
+	__u32 flags = IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID;
+	struct dev dev = make_dev(_metadata, self->fd, NULL, 0,
+				  MOCK_FLAGS_DEVICE_PASID |
+					  MOCK_FLAGS_DEVICE_NO_IOPF,
+				  &self->dev);
+	__u32 plain = m_hwpt(self->ioas_id);
+	__u32 pasid = m_pasid(0), other = m_pasid(0);
+	__u32 fault_id, fault_fd, hwpt;
+	int attached;
+
+	test_ioctl_fault_alloc(&fault_id, &fault_fd);
+	test_cmd_hwpt_alloc_iopf(self->dev.id, self->ioas_id, fault_id, flags,
+				 &hwpt, IOMMU_HWPT_DATA_NONE, NULL, 0);
+	for (attached = 0; attached != 2; attached++) {
+		if (attached)
+			test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id,
+						    NULL);
+		test_err_pasid_attach(EOPNOTSUPP, dev.stdev_id, pasid, hwpt);
+		test_pasid_entry(0, dev.stdev_id, pasid);
+		test_cmd_pasid_attach(dev.stdev_id, other, plain);
+		test_err_pasid_attach(EOPNOTSUPP, dev.stdev_id, other, hwpt);
+		test_pasid_entry(plain, dev.stdev_id, other);
+		test_cmd_pasid_detach(dev.stdev_id, other);
+
+		test_cmd_pasid_attach(self->dev.stdev_id, pasid, hwpt);
+		test_fault(self->dev.id, pasid);
+		test_err_pasid_attach(EOPNOTSUPP, dev.stdev_id, pasid, hwpt);
+		test_fault(self->dev.id, pasid);
+		test_cmd_pasid_detach(self->dev.stdev_id, pasid);
+	}
+	test_ioctl_destroy(hwpt);
+	close(fault_fd);
+}
+
 #define NUM_OBJS 5
 
 /*

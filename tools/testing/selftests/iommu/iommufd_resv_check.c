@@ -649,6 +649,27 @@ TEST_F(iommufd_resv, check_page_size)
 	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
 }
 
+/* An IOMMU with room for one domain, which the devices in an IOAS share */
+TEST_F(iommufd_resv, check_shared_domain)
+{
+	struct dev dev = make_dev(_metadata, self->fd, NULL, 0,
+				  MOCK_FLAGS_DEVICE_ONE_DOMAIN, NULL);
+	struct dev other = make_dev(_metadata, self->fd, NULL, 0,
+				    MOCK_FLAGS_DEVICE_ONE_DOMAIN, NULL);
+	struct resv_check check;
+	__u32 ioas_id;
+
+	m_check_device(other.id);
+	m_no_conflict();
+	test_cmd_mock_device_attach(dev.stdev_id, self->ioas_id, NULL);
+	m_check_device(other.id);
+	m_no_conflict();
+	test_ioctl_ioas_alloc(&ioas_id);
+	test_err_ioas_check(ENOSPC, ioas_id, other.id, NULL, 0, &check);
+	test_err_mock_device_attach(ENOSPC, other.stdev_id, ioas_id);
+	test_cmd_mock_device_attach(other.stdev_id, self->ioas_id, NULL);
+}
+
 /* A HWPT, whose aperture and page size are its own */
 TEST_F(iommufd_resv, check_hwpt)
 {
