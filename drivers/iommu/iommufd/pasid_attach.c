@@ -248,8 +248,12 @@ static int pasid_replace(struct iommufd_pasid_member *member,
 	}
 	rc = iommu_replace_device_pasid(hwpt->domain, idev->dev,
 					attach->pasid->pasid, &handle->handle);
-	if (rc)
+	if (rc) {
+		/* The device may have faulted in the meantime */
+		iommufd_group_free_handle(igroup, hwpt, handle);
+		handle = NULL;
 		goto err_iopf_put;
+	}
 
 	attach->hwpt = hwpt_paging;
 	attach->handle = handle;

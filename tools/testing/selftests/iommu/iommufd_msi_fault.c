@@ -29,6 +29,14 @@
 
 #define MANY_IRQS 8
 
+/* Of the PCI configuration space, see PCI Local Bus 3.0, 6.7 and 6.8.1 */
+#define CFG_CAPABILITIES 0x34
+#define CFG_CAP_ID_MSI 0x05
+#define CFG_MSI_FLAGS 2
+#define CFG_MSI_FLAGS_64BIT 0x80
+#define CFG_MSI_DATA_32 8
+#define CFG_MSI_DATA_64 12
+
 /* More allocations than a set-up makes */
 #define MAX_NTH 3000
 
@@ -110,6 +118,33 @@ static bool open_device(struct edu_func *func, struct edu_dev *dev, int iommufd,
 	}
 	closedir(dir);
 	return found;
+}
+
+/* What the function writes for its first MSI, as the kernel has set it, or -1 */
+static int msi_data(const struct edu_func *func)
+{
+	unsigned char cfg[256] = {};
+	unsigned int pos, num;
+	char path[64];
+	int fd;
+
+	/* Not by way of VFIO, which shows what user space has written there */
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config",
+		 func->bdf);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	num = read(fd, cfg, sizeof(cfg)) == sizeof(cfg) ? 48 : 0;
+	close(fd);
+	for (pos = cfg[CFG_CAPABILITIES] & ~3; pos >= 0x40 && num;
+	     pos = cfg[pos + 1] & ~3, num--) {
+		if (cfg[pos] != CFG_CAP_ID_MSI || pos > 0xf0)
+			continue;
+		pos += cfg[pos + CFG_MSI_FLAGS] & CFG_MSI_FLAGS_64BIT ?
+			       CFG_MSI_DATA_64 : CFG_MSI_DATA_32;
+		return cfg[pos] | cfg[pos + 1] << 8;
+	}
+	return -1;
 }
 
 FIXTURE(msi_fault)
@@ -240,6 +275,47 @@ TEST_F_TIMEOUT(msi_fault, three, 300)
 	failed = sweep(_metadata, &self->dev, 3, &self->edu);
 	ksft_print_msg("%u set-ups failed\n", failed);
 	ASSERT_LT(0, failed);
+}
+
+/*
+ * The device puts the number of a vector into the lowest bits of its message, of as
+ * many bits as the next power of two needs. Interrupts of edus come before those of
+ * the device, none, one, two and so on, so that these begin anywhere.
+ */
+TEST_F_TIMEOUT(msi_fault, aligned, 60)
+{
+	struct edu_func funcs[EDU_MAX_FUNCS];
+	struct edu_dev edus[EDU_MAX_FUNCS];
+	unsigned int num, i, vectors;
+
+	num = edu_claim(funcs, EDU_MAX_FUNCS);
+	if (num < 3)
+		SKIP(return, "fewer than three edu devices (1234:11e8)");
+	for (i = 0; i <= num; i++) {
+		for (vectors = 1; vectors <= MANY_IRQS; vectors++) {
+			int mask = 1, data;
+
+			while (mask < (int)vectors)
+				mask <<= 1;
+			ASSERT_EQ(0, set_irqs(&self->dev, vectors));
+			data = msi_data(&self->func);
+			ASSERT_EQ(0, set_irqs(&self->dev, 0));
+			ASSERT_LE(0, data);
+			ASSERT_EQ(0, data & (mask - 1))
+			{
+				TH_LOG("%u vectors begin at %d, after %u edus",
+				       vectors, data, i);
+			}
+		}
+		if (i == num)
+			break;
+		edu_init(&edus[i]);
+		ASSERT_EQ(0, edu_open_bind(&edus[i], &funcs[i], self->iommufd));
+		ASSERT_EQ(0, edu_attach(&edus[i], self->ioas_id));
+		ASSERT_EQ(0, edu_irq_on(&edus[i]));
+	}
+	for (i = 0; i != num; i++)
+		edu_close(&edus[i]);
 }
 
 /*

@@ -233,7 +233,8 @@ TEST_F(iommufd_iopf_siblings, not_attached)
 /*
  * A device that raises one more fault when IOPF is about to be switched off, and
  * then goes. Without the fix it stays in the queue, and the answer to it uses
- * the memory of the device.
+ * the memory of the device. And one that was on its way, after IOPF was off: it is
+ * refused, as nobody is wrong there is no warning.
  */
 TEST_F(iommufd_iopf_siblings, at_disable)
 {
@@ -259,12 +260,42 @@ TEST_F(iommufd_iopf_siblings, at_disable)
 	ASSERT_FALSE(fault_pending(self->fault_fd));
 	test_cmd_mock_device_faults(self->md->devs[self->dev[0]].stdev_id, true,
 				    &raised, &answered);
-	ASSERT_EQ(2, raised);
-	ASSERT_EQ(2, answered);
+	ASSERT_EQ(3, raised);
+	ASSERT_EQ(3, answered);
 	ASSERT_EQ(0, m_swap(self->dev[0], self->hwpt));
 	ASSERT_EQ(0, m_detach(self->dev[0]));
 	ASSERT_FALSE(fault_pending(self->fault_fd));
-	test_answered(self->dev[0], 3);
+	test_answered(self->dev[0], 5);
+}
+
+/*
+ * A device faults in the new domain as soon as the IOMMU has it. The HWPT that comes
+ * gets the fault, not the one that goes, which may have no fault object.
+ */
+TEST_F(iommufd_iopf_siblings, at_replace)
+{
+	int dev = self->dev[0];
+	int other = make_iopf_hwpt(_metadata, self->md, dev, self->parent,
+				   self->fault_id);
+	const int hwpts[3] = { self->hwpt, other, self->hwpt };
+	__u32 stdev_id = self->md->devs[dev].stdev_id;
+	int i;
+
+	ASSERT_EQ(0, m_attach(dev, self->parent));
+	for (i = 0; i != 3; i++) {
+		/* Until the count is read */
+		test_cmd_mock_device_raise_at_attach(stdev_id, true);
+		ASSERT_EQ(0, m_swap(dev, hwpts[i]));
+		ASSERT_EQ(self->md->devs[dev].idev_id,
+			  answer_fault(self->fault_fd));
+		test_answered(dev, i + 1);
+	}
+
+	/* And back: nobody is to have it, and nothing is left */
+	test_cmd_mock_device_raise_at_attach(stdev_id, true);
+	ASSERT_EQ(0, m_swap(dev, self->parent));
+	ASSERT_FALSE(fault_pending(self->fault_fd));
+	test_answered(dev, 4);
 }
 
 /*

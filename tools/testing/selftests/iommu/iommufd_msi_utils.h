@@ -133,6 +133,23 @@ static int _test_cmd_mock_device_faults(int fd, __u32 stdev_id,
 						  raise_at_disable, raised,  \
 						  answered))
 
+/* Raise a fault each time when a domain has been attached, or no longer */
+static int _test_cmd_mock_device_raise_at_attach(int fd, __u32 stdev_id, bool on)
+{
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_MOCK_DEVICE_FAULTS,
+		.id = stdev_id,
+		.mock_device_faults = { .raise_at_attach = on },
+	};
+
+	return ioctl(fd, IOMMU_TEST_CMD, &cmd);
+}
+
+#define test_cmd_mock_device_raise_at_attach(stdev_id, on)                   \
+	ASSERT_EQ(0, _test_cmd_mock_device_raise_at_attach(self->fd,         \
+							   stdev_id, on))
+
 static int _test_cmd_msi_prepare(int fd, __u32 stdev_id, __u64 doorbell,
 				 __u64 *addr, __u32 *msi_id)
 {

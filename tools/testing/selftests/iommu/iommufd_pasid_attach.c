@@ -829,6 +829,31 @@ TEST_F(iommufd_pasid, faults_siblings)
 	close(fault_fd);
 }
 
+/* The HWPT that comes gets what the device faults as soon as it is there */
+TEST_F(iommufd_pasid, faults_at_replace)
+{
+	__u32 flags = IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID;
+	__u32 pasid = m_pasid(self->dev.id);
+	__u32 stdev = self->dev.stdev_id;
+	__u32 plain = m_hwpt(self->ioas_id);
+	__u32 fault_id, fault_fd, hwpt;
+	struct iommu_hwpt_pgfault fault = {};
+
+	test_ioctl_fault_alloc(&fault_id, &fault_fd);
+	test_cmd_hwpt_alloc_iopf(self->dev.id, self->ioas_id, fault_id, flags,
+				 &hwpt, IOMMU_HWPT_DATA_NONE, NULL, 0);
+	test_cmd_pasid_attach(stdev, pasid, plain);
+	test_cmd_mock_device_raise_at_attach(stdev, true);
+	test_cmd_pasid_attach(stdev, pasid, hwpt);
+	test_cmd_mock_device_raise_at_attach(stdev, false);
+	ASSERT_TRUE(fault_pending(fault_fd));
+	ASSERT_EQ(sizeof(fault), read(fault_fd, &fault, sizeof(fault)));
+	EXPECT_EQ(self->dev.id, fault.dev_id);
+	EXPECT_EQ(pasid, fault.pasid);
+	test_cmd_pasid_detach(stdev, pasid);
+	close(fault_fd);
+}
+
 /*
  * A device without page faults cannot be where they are wanted, and that has the
  * same error with a domain for the rest of it and without. Its sibling can be there.
