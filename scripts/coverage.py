@@ -22,7 +22,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Tests and mocks that are built into the kernel: what they do not reach says nothing
-TEST_CODE = re.compile(r"(-test|/selftest(_\w+)?)\.[ch]$")
+TEST_CODE = re.compile(r"(-test|-mock|/selftest(_\w+)?)\.[ch]$")
 # Their lines are functions that macros make, for perf and BPF too
 TRACE_EVENTS = re.compile(r"_trace\.h$")
 
